@@ -1,0 +1,3 @@
+from crm.models.customer import Customer
+
+__all__ = ["Customer"]

@@ -1,0 +1,214 @@
+"""Monitoring: re-score, flag drift, confirm reviews, send digests."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import defaultdict
+from collections.abc import Iterable
+
+import numpy as np
+from django.conf import settings
+from django.core.mail import EmailMultiAlternatives
+from django.db import transaction
+from django.db.models import Max
+from django.template.loader import render_to_string
+from django.utils import timezone, translation
+from django.utils.text import get_valid_filename
+
+from monitoring import digest, drift, queries
+from monitoring.models import Digest, DriftFlag, MonitoringSettings, Review, Subscription
+from riskreg.accounts.middleware import zone_named
+from riskreg.accounts.models import User
+from riskreg.jobs.actions import Claim, enqueue, pause_between_chunks
+from riskreg.jobs.models import Job
+from risks import scores
+from risks.models import Cause, Risk, ScoreEntry
+
+# The causes whose ledger rows are evaluations; changed rules and outcomes are no drift.
+DRIFT_CAUSES = (Cause.JUDGEMENT, Cause.EVIDENCE, Cause.RESPONSE)
+_CHUNK = 500
+# After a flag the history restarts at the change, and an extreme stretch that started a false flag tends to
+# end in another: 1.5 to 1.7 flags where h(N) promises one (bench/drift.py), so N is raised by as much.
+_RESTARTS = 1.6
+
+
+# --- the night job ---------------------------------------------------------------------------------------
+
+
+def rescore_register(claim: Claim) -> dict[str, int]:
+    """Re-score every open risk, then look for drift. A second run at the same moment changes nothing."""
+    everything = Risk.objects.open()
+    changed = scored = 0
+    # A run that was broken off begins again: chunks that were done are found unchanged.
+    with claim.fenced(advance=-claim.job.done, total=everything.count()):
+        pass
+    for ids in scores.chunks(everything):
+        started = claim.now()
+        with claim.fenced(advance=len(ids)):
+            changed += scores.rescore(ids, cause=Cause.RULES, at=started)
+        scored += len(ids)
+        pause_between_chunks((claim.now() - started).total_seconds())
+    flags = flag_drift(claim)
+    return {"scored": scored, "changed": changed, "flags": flags}
+
+
+def flag_drift(claim: Claim) -> int:
+    """Run the detector over risks with new evidence and raise flags; returns how many."""
+    config = MonitoringSettings.load()
+    newest = ScoreEntry.objects.aggregate(newest=Max("pk"))["newest"] or 0
+    entries = ScoreEntry.objects.filter(cause__in=DRIFT_CAUSES)
+    moved = set(entries.filter(pk__gt=config.checked_entry).values_list("risk", flat=True))
+    candidates = sorted(Risk.objects.open().filter(pk__in=moved).values_list("pk", flat=True)) if moved else []
+    threshold = drift.threshold(_evaluations_per_false_flag(config, now=claim.now()))
+    raised = 0
+    for start in range(0, len(candidates), _CHUNK):
+        with claim.fenced():
+            raised += _flag(candidates[start : start + _CHUNK], threshold=threshold, at=claim.now())
+    with claim.fenced():
+        # Only now, so that a run that was broken off looks at the same risks again.
+        MonitoringSettings.objects.filter(pk=config.pk).update(checked_entry=newest)
+    return raised
+
+
+def _evaluations_per_false_flag(config: MonitoringSettings, *, now: dt.datetime) -> float:
+    """N from the budget: evaluations a week over the register, averaged over four weeks, by accepted flags a week."""
+    recent = ScoreEntry.objects.filter(
+        cause__in=DRIFT_CAUSES, at__gt=now - dt.timedelta(weeks=4), risk__in=Risk.objects.open()
+    ).count()
+    return _RESTARTS * drift.evaluations_per_false_flag(1, max(recent / 4, 1.0), config.false_flags_per_week)
+
+
+def _flag(risk_ids: list[int], *, threshold: float, at: dt.datetime) -> int:
+    """Detect and flag one chunk: the statements do not depend on its size."""
+    restarts: dict[int, int] = {}
+    still_open: set[int] = set()
+    for risk_id, from_entry, state in DriftFlag.objects.filter(risk__in=risk_ids).values_list(
+        "risk", "from_entry", "state"
+    ):
+        restarts[risk_id] = max(from_entry, restarts.get(risk_id, 0))
+        if state == DriftFlag.State.OPEN:
+            still_open.add(risk_id)
+    histories: dict[int, list[tuple[int, dt.datetime, float]]] = defaultdict(list)
+    points = ScoreEntry.objects.filter(risk__in=risk_ids, cause__in=DRIFT_CAUSES, score__isnull=False)
+    for risk_id, pk, moment, score in points.order_by("at", "pk").values_list("risk", "pk", "at", "score"):
+        if risk_id not in still_open and pk >= restarts.get(risk_id, 0):
+            histories[risk_id].append((pk, moment, score))
+    series = {risk_id: history[-drift.MAX_POINTS :] for risk_id, history in histories.items()}
+    found = drift.detect_many([np.array([score for _, _, score in history]) for history in series.values()])
+    flags = [
+        DriftFlag(
+            risk_id=risk_id,
+            raised_at=at,
+            since=history[change.split][1].date(),
+            before=change.before,
+            after=change.after,
+            strength=change.strength,
+            from_entry=history[change.split][0],
+        )
+        for (risk_id, history), change in zip(series.items(), found, strict=True)
+        if change is not None and change.strength >= threshold
+    ]
+    DriftFlag.objects.bulk_create(flags)
+    scores.mark_drift({flag.risk_id: flag.since for flag in flags})
+    return len(flags)
+
+
+def answer_flag(*, flag: DriftFlag, state: str, note: str, by: User, at: dt.datetime) -> None:
+    """Say whether a flag is real. Either way the risk no longer counts as drifting."""
+    with transaction.atomic():
+        flag.state, flag.note, flag.answered_by, flag.answered_at = state, note, by, at
+        flag.save(update_fields=["state", "note", "answered_by", "answered_at"])
+        scores.mark_drift({flag.risk_id: None})
+
+
+def confirm_review(*, risk: Risk, because: str, by: User, on: dt.date, at: dt.datetime) -> Review:
+    """Record that a risk was looked at and is still valid; its next review moves on by its band."""
+    with transaction.atomic():
+        review = Review.objects.create(risk=risk, reviewed_on=on, reviewed_by=by, because=because)
+        scores.rescore([risk.pk], cause=Cause.JUDGEMENT, at=at)
+    return review
+
+
+# --- digests ---------------------------------------------------------------------------------------------
+
+
+def queue_due_digests(*, now: dt.datetime, users: Iterable[User] | None = None) -> int:
+    """Put in a job for every digest that is due and was not sent; returns how many are new."""
+    subscriptions = Subscription.objects.filter(active=True, user__is_active=True).exclude(user__email="")
+    if users is not None:
+        subscriptions = subscriptions.filter(user__in=users)
+    due: dict[str, tuple[int, str]] = {}
+    for subscription in subscriptions:
+        period = digest.latest_period(
+            subscription.cadence, hour=subscription.hour, zone=zone_named(subscription.time_zone), now=now
+        )
+        if period.due >= subscription.since:
+            due[f"digest:{subscription.user_id}:{period.key}"] = (subscription.user_id, period.key)
+    standing = set(Job.objects.filter(key__in=due).values_list("key", flat=True))
+    for key in due.keys() - standing:
+        user_id, period_key = due[key]
+        enqueue("monitoring.tasks.send_digest", payload={"user": user_id, "period": period_key}, key=key)
+    return len(due.keys() - standing)
+
+
+def write_digest(*, subscription: Subscription, period: str, now: dt.datetime) -> Digest:
+    """Write a person's digest of a period, in her language and zone; the one already written, if there is one."""
+    written = Digest.objects.filter(user=subscription.user, period=period).first()
+    if written is not None:
+        return written
+    user = subscription.user
+    zone = zone_named(subscription.time_zone)
+    with translation.override(user.language), timezone.override(zone):
+        previous = queries.last_digest(user, before=period)
+        content = queries.digest_content(
+            subscription, previous=previous, now=now, today=now.astimezone(zone).date()
+        )
+        context = {
+            **content,
+            "user": user,
+            "subscription": subscription,
+            "period": period,
+            "now": now,
+            "site_url": settings.SITE_URL,
+            "bands": scores.active_method().bands,
+            "language": user.language,
+        }
+        subject = " ".join(render_to_string("emails/digest_subject.txt", context).split())
+        text, html = render_to_string("emails/digest.txt", context), render_to_string("emails/digest.html", context)
+    host = settings.SITE_URL.split("//")[-1].split(":")[0].split("/")[0] or "localhost"
+    return Digest.objects.create(
+        user=user,
+        period=period,
+        message_id=f"<digest.{user.pk}.{get_valid_filename(period)}@{host}>",
+        subject=subject,
+        text=text,
+        html=html,
+        content={"scores": {str(item["risk"].pk): item["risk"].sheet.score for item in content["top"]}},
+        created_at=now,
+    )
+
+
+def send_digest(claim: Claim, *, user_id: int, period: str) -> str:
+    """Write the digest first, send it, then note that it went: a repeat is the same mail under the same Message-ID."""
+    subscription = Subscription.objects.select_related("user").filter(user=user_id, active=True).first()
+    if subscription is None or not subscription.user.is_active or not subscription.user.email:
+        return "not wanted"
+    with claim.fenced():
+        written = write_digest(subscription=subscription, period=period, now=claim.now())
+    if written.sent_at is not None:
+        return "was sent"
+    deliver(written)
+    with claim.fenced():
+        Digest.objects.filter(pk=written.pk).update(sent_at=claim.now())
+    return "sent"
+
+
+def deliver(written: Digest) -> None:
+    message = EmailMultiAlternatives(
+        subject=written.subject,
+        body=written.text,
+        to=[written.user.email],
+        headers={"Message-ID": written.message_id, "Auto-Submitted": "auto-generated"},
+    )
+    message.attach_alternative(written.html, "text/html")
+    message.send()

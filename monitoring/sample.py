@@ -1,0 +1,216 @@
+"""The sample register: two invented companies, lived through day by day with the product's own actions."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from django.db import transaction
+
+from assessments.actions import Judgement, assess_risk
+from crm.actions import customer_named
+from monitoring.actions import answer_flag, queue_due_digests
+from monitoring.models import DriftFlag, Subscription
+from responses.actions import accept_risk, save_response, set_action_status
+from responses.models import Action, Response
+from riskreg.accounts.actions import save_team, set_role
+from riskreg.accounts.models import Team, User
+from riskreg.jobs import actions as jobs
+from riskreg.jobs.models import Job
+from risks.actions import capture_risk, close_risk, link_observation
+from risks.models import Category, Observation, Risk
+
+CONTENT = Path(__file__).with_name("sample_register.json")
+PASSWORD = "sample-register"  # noqa: S105  printed at start; the sample refuses to load into a production database
+
+Event = tuple[dt.datetime, Callable[[dt.datetime], None]]
+
+
+class Sample:
+    """Loads the sample so that every date is relative to ``now``."""
+
+    def __init__(self, now: dt.datetime) -> None:
+        self.now = now
+        self.content: dict[str, Any] = json.loads(CONTENT.read_text(encoding="utf-8"))
+        self.teams: dict[str, Team] = {}
+        self.people: dict[str, User] = {}
+        self.risks: dict[str, Risk] = {}
+        self.categories = {category.key: category for category in Category.objects.all()}
+
+    def load(self) -> None:
+        with transaction.atomic():
+            self._people_and_teams()
+        for at, event in sorted(self._events(), key=lambda pair: pair[0]):
+            event(at)
+
+    def _ago(self, days: int, hour: int = 9) -> dt.datetime:
+        """A working hour of a past day; never in the future."""
+        moment = (self.now - dt.timedelta(days=days)).replace(hour=hour, minute=0, second=0, microsecond=0)
+        return min(moment, self.now - dt.timedelta(minutes=5))
+
+    def _people_and_teams(self) -> None:
+        for item in self.content["teams"]:
+            self.teams[item["key"]] = save_team(name=item["name"], parent=self.teams.get(item["parent"]))
+        for item in self.content["people"]:
+            person = User.objects.create_user(
+                item["username"],
+                item["email"],
+                PASSWORD,
+                first_name=item["first_name"],
+                last_name=item["last_name"],
+                language=item["language"],
+                time_zone=item["time_zone"],
+                is_admin=item["is_admin"],
+            )
+            self.people[person.username] = person
+            for role in item["roles"]:
+                set_role(user=person, team=self.teams[role["team"]], role=role["role"])
+            Subscription.objects.create(
+                user=person,
+                cadence=Subscription.Cadence.WEEKLY if item["username"] in ("eva", "admin") else Subscription.Cadence.DAILY,
+                time_zone=person.time_zone,
+                scope=Subscription.Scope.TEAM,
+                since=self._ago(8),
+            )
+
+    def _events(self) -> Iterator[Event]:
+        for item in self.content["risks"]:
+            yield from self._risk(item)
+        for item in self.content["observations"]:
+            yield self._ago(item["days_ago"], 8), lambda at, item=item: self._observe(item, at)
+            if item["risk"]:
+                yield self._ago(item["days_ago"], 15), lambda at, item=item: self._link(item, at)
+        yield self._ago(75, 22), self._night
+        yield self._ago(70, 10), self._answer_flags
+        yield self._ago(1, 23), self._night
+        yield self._ago(7, 9), self._digests
+        yield self.now, self._night
+        yield self.now, self._digests
+
+    def _risk(self, item: dict[str, Any]) -> Iterator[Event]:
+        yield self._ago(item["identified_days_ago"], 8), lambda at: self._capture(item, at)
+        for assessed in item["assessments"]:
+            yield self._ago(assessed["days_ago"], 10), lambda at, assessed=assessed: self._assess(item, assessed, at)
+        for planned in item["responses"]:
+            yield self._ago(planned["days_ago"], 11), lambda at, planned=planned: self._respond(item, planned, at)
+            for number, step in enumerate(planned["actions"]):
+                if step["status"] == "done":
+                    yield (
+                        self._ago(step["done_days_ago"], 14),
+                        lambda at, planned=planned, number=number: self._finish(item, planned, number, at),
+                    )
+        if item["acceptance"]:
+            yield self._ago(item["acceptance"]["days_ago"], 16), lambda at: self._accept(item, at)
+        if item["status"] == "closed":
+            yield self._ago(item["closed_days_ago"], 17), lambda at: self._close(item, at)
+
+    def _capture(self, item: dict[str, Any], at: dt.datetime) -> None:
+        team = self.teams[item["team"]]
+        texts = {name: item[name] for name in ("title", "cause", "event", "consequence", "source", "confidential")}
+        risk = capture_risk(
+            by=self.people[item["owner"]],
+            team=team,
+            category=self.categories[item["category"]],
+            customer=customer_named(name=item["customer"] or "", team=_top(team)),
+            horizon_months=item["horizon_months"],
+            identified_on=at.date(),
+            tags=item["tags"],
+            at=at,
+            **texts,
+        )
+        Risk.objects.filter(pk=risk.pk).update(created_at=at)
+        risk.history.update(history_date=at, history_user=risk.owner)
+        self.risks[item["key"]] = risk
+
+    def _assess(self, item: dict[str, Any], assessed: dict[str, Any], at: dt.datetime) -> None:
+        risk = self.risks[item["key"]]
+        judgement = Judgement(
+            risk_id=risk.pk,
+            likelihood=assessed["likelihood"],
+            impacts={key: level for key, level in assessed["impacts"].items() if level},
+            basis=assessed["basis"],
+            evidence=assessed["evidence"],
+            on=at.date(),
+        )
+        assess_risk(risk=risk, by=self.people[assessed["by"]], judgement=judgement, at=at)
+
+    def _respond(self, item: dict[str, Any], planned: dict[str, Any], at: dt.datetime) -> None:
+        risk = self.risks[item["key"]]
+        response = Response(
+            risk=risk,
+            kind=planned["kind"],
+            title=planned["title"],
+            description=planned["description"],
+            trigger=planned.get("trigger") or "",
+            confidence=round(planned["confidence"] * 100),
+            created_by=risk.owner,
+            created_at=at,
+        )
+        steps = [
+            Action(
+                title=step["title"],
+                owner=self.people[step["owner"]],
+                due=(self.now + dt.timedelta(days=step["due_days"])).date(),
+                status="planned" if step["status"] == "done" else step["status"],
+                cost=step["cost"],
+                effect=round(step["effect"] * 100),
+            )
+            for step in planned["actions"]
+        ]
+        planned["made"] = save_response(response=response, actions=steps, at=at)
+        planned["steps"] = steps
+
+    def _finish(self, item: dict[str, Any], planned: dict[str, Any], number: int, at: dt.datetime) -> None:
+        set_action_status(action=planned["steps"][number], status=Action.Status.DONE, at=at)
+
+    def _accept(self, item: dict[str, Any], at: dt.datetime) -> None:
+        accepted = item["acceptance"]
+        accept_risk(
+            risk=self.risks[item["key"]],
+            by=self.people[accepted["by"]],
+            reason=accepted["reason"],
+            on=at.date(),
+            until=(self.now + dt.timedelta(days=accepted["expires_in_days"])).date(),
+        )
+
+    def _close(self, item: dict[str, Any], at: dt.datetime) -> None:
+        risk = Risk.objects.get(pk=self.risks[item["key"]].pk)
+        close_risk(risk=risk, outcome=item["outcome"], note="", on=at.date(), at=at)
+
+    def _observe(self, item: dict[str, Any], at: dt.datetime) -> None:
+        team = self.teams[item["team"]]
+        item["made"] = Observation.objects.create(
+            kind=item["kind"],
+            text=item["text"],
+            source=item["source"],
+            link=item["link"],
+            observed_on=at.date(),
+            customer=customer_named(name=item["customer"] or "", team=_top(team)),
+            team=team,
+            created_by=self.people[item["by"]],
+        )
+
+    def _link(self, item: dict[str, Any], at: dt.datetime) -> None:
+        link_observation(observation=item["made"], risk=self.risks[item["risk"]], bearing=item["bearing"], at=at)
+
+    def _night(self, at: dt.datetime) -> None:
+        job = jobs.run_now("rescore", by=None, now=at)
+        jobs.run(job.pk, now_fn=lambda: at)
+
+    def _answer_flags(self, at: dt.datetime) -> None:
+        for number, flag in enumerate(DriftFlag.objects.filter(state=DriftFlag.State.OPEN).order_by("pk")):
+            state = DriftFlag.State.FALSE if number % 3 == 2 else DriftFlag.State.CONFIRMED
+            answer_flag(flag=flag, state=state, note="", by=self.people["maria"], at=at)
+
+    def _digests(self, at: dt.datetime) -> None:
+        queue_due_digests(now=at)
+        for job_id in Job.objects.filter(kind="monitoring.tasks.send_digest").due(at).values_list("pk", flat=True):
+            jobs.run(job_id, now_fn=lambda: at)
+
+
+def _top(team: Team) -> Team:
+    """The company the team belongs to: customers are the company's."""
+    return Team.objects.get(pk=int(team.path.strip("/").split("/")[0]))

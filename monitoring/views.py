@@ -1,0 +1,217 @@
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from django.contrib import messages
+from django.db.models import Count, Sum
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_POST, require_safe
+
+from assessments.method import Band
+from assessments.queries import active_method
+from monitoring import actions, queries
+from monitoring.forms import AnswerForm, MonitoringSettingsForm, ReviewForm, SubscriptionForm
+from monitoring.models import Digest, DriftFlag, MonitoringSettings, Subscription
+from riskreg.accounts.models import Team, User
+from riskreg.accounts.permissions import admin_only
+from riskreg.ui.listing import list_page
+from risks import access
+from risks.models import Risk
+from risks.models.risk import RiskQuerySet
+
+_SHOWN = 8
+
+
+@require_safe
+def today(request: HttpRequest) -> HttpResponse:
+    """What needs me, and how the register stands."""
+    user, day = request.user, timezone.localdate()
+    risks = access.visible_risks(user)
+    spec = active_method().spec
+    context = {
+        "flags": queries.open_flags(user)[:_SHOWN],
+        "reviews": queries.reviews_due(user, by=day)[:_SHOWN],
+        "reviews_count": queries.reviews_due(user, by=day).count(),
+        "actions": queries.actions_of(user, by=day + queries.SOON)[:_SHOWN],
+        "acceptances": queries.acceptances_ending(user, today=day)[:_SHOWN],
+        "waiting": access.visible_observations(user).filter(risk=None, dismissed_at=None).count(),
+        "mine_unassessed": risks.open().unassessed().filter(owner=user).order_by("-pk")[:_SHOWN],
+        "totals": risks.open().aggregate(
+            risks=Count("pk"), assessed=Count("sheet__score"), exposure=Sum("sheet__exposure"),
+            residual=Sum("sheet__residual"), target=Sum("sheet__target"),
+        ),
+        "by_band": _by_band(risks, spec.bands),
+        "top": queries.top_risks(risks, _SHOWN),
+        "map": queries.heat_map(risks, spec),
+        "spec": spec,
+        "bands": spec.bands,
+        "today": day,
+    }  # fmt: skip
+    return render(request, "monitoring/today.html", context)
+
+
+def _by_band(risks: RiskQuerySet, bands: Sequence[Band]) -> list[tuple[Band, int]]:
+    counted = dict(
+        risks.open().filter(sheet__band__isnull=False).order_by().values_list("sheet__band").annotate(n=Count("pk"))
+    )
+    return [(band, counted.get(band.position, 0)) for band in reversed(bands)]
+
+
+@require_safe
+def heat_map(request: HttpRequest) -> HttpResponse:
+    risks = access.visible_risks(request.user)
+    teams = access.teams_seen(request.user)
+    chosen = request.GET.get("team", "")
+    team = teams.filter(pk=int(chosen)).first() if chosen.isdecimal() and len(chosen) < 18 else None
+    if team is not None:
+        risks = risks.filter(team__path__startswith=team.path)
+    spec = active_method().spec
+    context = {
+        "map": queries.heat_map(risks, spec),
+        "spec": spec,
+        "bands": spec.bands,
+        "teams": teams,
+        "team": team,
+        "unassessed": risks.open().unassessed().count(),
+    }
+    return render(request, "monitoring/heat_map.html", context)
+
+
+@require_safe
+def flags(request: HttpRequest) -> HttpResponse:
+    found = DriftFlag.objects.filter(risk__in=access.visible_risks(request.user)).select_related(
+        "risk", "risk__sheet", "risk__owner", "answered_by"
+    )
+    answered = found.exclude(state=DriftFlag.State.OPEN)
+    confirmed = answered.filter(state=DriftFlag.State.CONFIRMED).count()
+    shown = request.GET.get("show", "open")
+    if shown == "answered":
+        found = answered
+    else:
+        shown, found = "open", found.filter(state=DriftFlag.State.OPEN)
+    total = answered.count()
+    return list_page(
+        request,
+        queryset=found,
+        template="monitoring/flags.html",
+        orders={"raised": "raised_at", "strength": "strength"},
+        default_order="-raised",
+        context={
+            "shown": shown,
+            "answered_count": total,
+            "confirmed_share": confirmed / total if total else None,
+            "config": MonitoringSettings.load(),
+        },
+        per_page=25,
+    )
+
+
+@require_POST
+def answer_flag(request: HttpRequest, pk: int) -> HttpResponse:
+    editable = access.editable_risks(request.user)
+    flag = get_object_or_404(DriftFlag.objects.select_related("risk"), pk=pk, state=DriftFlag.State.OPEN, risk__in=editable)
+    form = AnswerForm(request.POST)
+    if form.is_valid():
+        actions.answer_flag(
+            flag=flag, state=form.cleaned_data["state"], note=form.cleaned_data["note"], by=request.user, at=timezone.now()
+        )
+        if flag.state == DriftFlag.State.CONFIRMED:
+            messages.success(request, _("Noted as real. Re-assess the risk or add a response."))
+            return redirect("risks:show", flag.risk_id)
+        messages.success(request, _("Noted as a false alarm."))
+    return redirect("monitoring:flags")
+
+
+@require_safe
+def reviews(request: HttpRequest) -> HttpResponse:
+    when = request.GET.get("when", "due")
+    day = timezone.localdate()
+    by = day if when == "due" else day + queries.SOON * 2
+    return list_page(
+        request,
+        queryset=queries.reviews_due(request.user, by=by),
+        template="monitoring/reviews.html",
+        orders={"due": "sheet__review_due", "score": "sheet__score", "title": "title"},
+        default_order="due",
+        context={"when": when if when == "due" else "soon", "form": ReviewForm(), "bands": active_method().bands},
+        per_page=25,
+    )
+
+
+@require_POST
+def confirm_review(request: HttpRequest, risk_id: int) -> HttpResponse:
+    risk = access.get_risk(request.user, risk_id, "edit")
+    form = ReviewForm(request.POST)
+    if form.is_valid() and risk.is_open:
+        actions.confirm_review(
+            risk=risk, because=form.cleaned_data["because"], by=request.user, on=timezone.localdate(), at=timezone.now()
+        )
+        messages.success(request, _("%(reference)s is reviewed.") % {"reference": risk.reference})
+    else:
+        messages.error(request, _("Say why the risk is still valid."))
+    return redirect("monitoring:reviews")
+
+
+@require_safe
+def panel(request: HttpRequest, risk_id: int) -> HttpResponse:
+    """Flags, reviews and the score ledger of a risk, for its page."""
+    risk = access.get_risk(request.user, risk_id)
+    context = {
+        "risk": risk,
+        "flags": risk.flags.select_related("answered_by")[:20],
+        "reviews": risk.reviews.select_related("reviewed_by")[:20],
+        "entries": risk.scores.order_by("-at", "-pk")[:50],
+        "may_edit": access.may(request.user, "edit", risk),
+        "bands": active_method().bands,
+    }
+    return render(request, "monitoring/_panel.html", context)
+
+
+def my_digest(request: HttpRequest) -> HttpResponse:
+    subscription = Subscription.objects.filter(user=request.user).first() or Subscription(
+        user=request.user, time_zone=request.user.time_zone, active=False
+    )
+    form = SubscriptionForm(request.POST or None, instance=subscription)
+    if request.method == "POST" and form.is_valid():
+        saved = form.save(commit=False)
+        if form.has_changed() and {"active", "cadence", "hour", "time_zone"} & set(form.changed_data):
+            saved.since = timezone.now()
+        saved.save()
+        messages.success(request, _("Your digest settings are saved."))
+        return redirect("monitoring:my_digest")
+    return list_page(
+        request,
+        queryset=Digest.objects.filter(user=request.user).defer("text", "html"),
+        template="monitoring/my_digest.html",
+        orders={"sent": "created_at"},
+        default_order="-sent",
+        context={"form": form},
+        per_page=20,
+    )
+
+
+@require_safe
+def digest(request: HttpRequest, pk: int) -> HttpResponse:
+    """A digest exactly as it was sent."""
+    return render(
+        request, "monitoring/digest.html", {"digest": get_object_or_404(Digest, pk=pk, user=request.user)}
+    )
+
+
+@admin_only
+def settings_page(request: HttpRequest) -> HttpResponse:
+    config = MonitoringSettings.load()
+    form = MonitoringSettingsForm(request.POST or None, instance=config)
+    if request.method == "POST" and form.is_valid():
+        form.save()
+        messages.success(request, _("The settings are saved."))
+        return redirect("monitoring:settings")
+    counts = {
+        "people": User.objects.filter(is_active=True).count(),
+        "teams": Team.objects.count(),
+        "risks": Risk.objects.open().count(),
+    }
+    return render(request, "monitoring/settings.html", {"form": form, "counts": counts})

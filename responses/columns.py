@@ -1,0 +1,140 @@
+"""The respond stage's columns of the register file: the measures in force."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from django.db.models import Prefetch
+from django.utils.translation import gettext as _
+
+from responses import measure_text
+from responses.measure_text import Measure, Step
+from responses.models import Action, Kind, Response
+from riskreg.accounts.models import Team, User
+from risks import scores
+from risks.columns import people_by_name
+from risks.models import Cause, Risk
+from risks.register import Changes, Column, Problem, Value
+from risks.register_files import cells
+from risks.register_files.cells import BadCell, DateOrder
+from risks.register_files.table import Cell
+
+
+def columns() -> list[Column]:
+    return [
+        Column(
+            Kind.PREVENTIVE.value,
+            _("Preventive measures"),
+            ("preventive measures", "preventive", "mitigation", "mitigations", "mitigation notes", "mitigation plan",
+             "mitigation strategy", "treatment", "response", "controls", "actions", "预防措施", "应对措施", "缓解措施", "措施"),
+            _measures,
+        ),
+        Column(
+            Kind.CONTINGENCY.value,
+            _("Contingency measures"),
+            ("contingency measures", "contingency", "contingency plan", "fallback", "fallback plan", "应急措施", "应急预案"),
+            _measures,
+        ),
+    ]  # fmt: skip
+
+
+def _measures(cell: Cell, _order: DateOrder) -> str:
+    """Normal form of the cell, so that equal measures are equal text."""
+    if isinstance(cell, str):
+        # Control characters go, but the indentation that cells.text would strip stays.
+        text = "\n".join(cells.text("x" + line)[1:] for line in cell.replace("\r\n", "\n").split("\n"))
+    else:
+        text = cells.text(cell)
+    measures = measure_text.read(text)
+    if len(measures) > 50 or any(len(m.description) > 5000 or len(m.trigger) > 500 for m in measures):
+        raise BadCell("too_long", cell)
+    return measure_text.write(measures)
+
+
+def read(risks: Sequence[Risk]) -> dict[int, dict[str, Value]]:
+    found: dict[int, dict[str, list[Measure]]] = {}
+    for response in _in_force(risks):
+        kinds = found.setdefault(response.risk_id, {})
+        kinds.setdefault(response.kind, []).append(_as_measure(response))
+    return {
+        risk_id: {kind: measure_text.write(measures) for kind, measures in kinds.items()}
+        for risk_id, kinds in found.items()
+    }
+
+
+def _in_force(risks: Sequence[Risk]) -> list[Response]:
+    responses = Response.objects.filter(risk__in=[r.pk for r in risks], withdrawn_at=None).order_by("pk")
+    return list(responses.prefetch_related(Prefetch("actions", Action.objects.select_related("owner").order_by("pk"))))
+
+
+def _as_measure(response: Response) -> Measure:
+    return Measure(
+        title=response.title,
+        description=response.description,
+        trigger=response.trigger,
+        confidence=response.confidence,
+        steps=[
+            Step(a.title, a.status, a.done_on, a.due, a.owner.username if a.owner else "", a.cost, a.effect)
+            for a in response.actions.all()
+        ],
+    )
+
+
+def check(values: Mapping[str, Value], team: Team | None) -> list[Problem]:
+    return []
+
+
+def apply(changes: Changes) -> None:
+    """Add the stated measures that are not there, and withdraw those of a stated kind that are not stated."""
+    people = people_by_name()
+    stands: dict[tuple[int, str], list[Response]] = {}
+    for response in _in_force([c.risk for c in changes.items]):
+        stands.setdefault((response.risk_id, response.kind), []).append(response)
+    made: list[tuple[Response, Measure]] = []
+    withdrawn: list[int] = []
+    for change in changes.items:
+        for kind in Kind.values:
+            if kind not in change.values:
+                continue
+            wanted = measure_text.read(change.values[kind] or "")
+            for response in stands.get((change.risk.pk, kind), []):
+                measure = _as_measure(response)
+                if measure in wanted:
+                    wanted.remove(measure)
+                else:
+                    withdrawn.append(response.pk)
+            made += [(_as_response(m, change.risk, kind, changes.by), m) for m in wanted]
+    Response.objects.filter(pk__in=withdrawn).update(withdrawn_at=changes.at)
+    Response.objects.bulk_create([response for response, _ in made])
+    Action.objects.bulk_create(
+        [_as_action(step, response, people) for response, measure in made for step in measure.steps]
+    )
+    touched = {response.risk_id for response, _ in made} | set(
+        Response.objects.filter(pk__in=withdrawn).values_list("risk", flat=True)
+    )
+    scores.rescore(touched, cause=Cause.RESPONSE, at=changes.at)
+
+
+def _as_response(measure: Measure, risk: Risk, kind: str, by: User | None) -> Response:
+    return Response(
+        risk=risk,
+        kind=kind,
+        title=measure.title,
+        description=measure.description,
+        trigger=measure.trigger,
+        confidence=measure.confidence,
+        created_by=by,
+    )
+
+
+def _as_action(step: Step, response: Response, people: Mapping[str, User]) -> Action:
+    return Action(
+        response=response,
+        title=step.title,
+        status=step.status,
+        done_on=step.done_on,
+        due=step.due,
+        owner=people.get(step.owner.lower()),
+        cost=step.cost,
+        effect=step.effect,
+    )

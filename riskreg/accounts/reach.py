@@ -1,0 +1,59 @@
+"""How far a person's roles reach in the team tree. Asked once per request and kept on the user object."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from django.contrib.auth.models import AnonymousUser
+
+from riskreg.accounts.models import Membership, Team, User
+
+_RANK = {Membership.Role.VIEWER: 1, Membership.Role.MEMBER: 2, Membership.Role.MANAGER: 3}
+
+
+@dataclass(frozen=True)
+class Reach:
+    """Team ids by the strongest role held there, inherited down the tree. An administrator reaches all."""
+
+    everything: bool
+    viewer: frozenset[int]  # may at least look
+    member: frozenset[int]  # may at least work on risks
+    manager: frozenset[int]
+
+
+def of(user: User | AnonymousUser) -> Reach:
+    """The reach of a person: two statements the first time, none after. Nobody signed in reaches nothing."""
+    if not isinstance(user, User) or not user.is_active:
+        return Reach(everything=False, viewer=frozenset(), member=frozenset(), manager=frozenset())
+    kept: Reach | None = getattr(user, "_reach", None)
+    if kept is None:
+        kept = _work_out(user)
+        user._reach = kept  # type: ignore[attr-defined]
+    return kept
+
+
+def _work_out(user: User) -> Reach:
+    teams = list(Team.objects.values_list("pk", "path"))
+    if user.is_admin:
+        ids = frozenset(pk for pk, _ in teams)
+        return Reach(everything=True, viewer=ids, member=ids, manager=ids)
+    roles = list(user.memberships.values_list("team__path", "role"))
+
+    def reached(at_least: int) -> frozenset[int]:
+        paths = tuple(path for path, role in roles if _RANK[Membership.Role(role)] >= at_least)
+        return frozenset(pk for pk, path in teams if path.startswith(paths)) if paths else frozenset()
+
+    return Reach(everything=False, viewer=reached(1), member=reached(2), manager=reached(3))
+
+
+def people_reaching(team: Team) -> Iterable[User]:
+    """Active people with any role on the team or above it: who can own a risk there."""
+    above = [int(part) for part in team.path.strip("/").split("/")]
+    return User.objects.filter(is_active=True, memberships__team__in=above).distinct()
+
+
+def own_teams(user: User) -> list[int]:
+    """Ids of the teams a person has a role in, and of those below; an administrator's reach is not counted."""
+    paths = list(user.memberships.values_list("team__path", flat=True))
+    return list(Team.objects.under(paths).values_list("pk", flat=True)) if paths else []

@@ -1,0 +1,115 @@
+"""Tags that know nothing of risks: icons, links that keep the query, money, sortable headings."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+from django import template
+from django.conf import settings
+from django.http import HttpRequest
+from django.template.context import Context
+from django.templatetags.static import static
+from django.utils import timezone
+from django.utils.formats import number_format
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import get_language
+from django.utils.translation import gettext as _
+
+register = template.Library()
+
+_STEPS = {
+    "en": ((1e9, "bn"), (1e6, "M"), (1e3, "k")),
+    "zh": ((1e8, "亿"), (1e4, "万")),
+}
+
+
+@register.simple_tag
+def icon(name: str) -> SafeString:
+    """A decorative icon; the words beside it, or the button's label, carry the meaning."""
+    return format_html(
+        '<svg class="icon" aria-hidden="true" focusable="false"><use href="{}#{}"></use></svg>',
+        static("icons/icons.svg"),
+        name,
+    )
+
+
+@register.filter
+def money(amount: float | None) -> str:
+    """An amount short enough for a table, three figures at most: 1.24M, 350k; in Chinese 124万."""
+    if amount is None:
+        return "–"
+    language = "zh" if (get_language() or "").startswith("zh") else "en"
+    value, suffix = float(amount), ""
+    for size, name in _STEPS[language]:
+        if abs(value) >= size * 0.9995:
+            value, suffix = value / size, name
+            break
+    digits = 0 if abs(value) >= 100 or not suffix else 1 if abs(value) >= 10 else 2
+    text = number_format(round(value, digits), decimal_pos=digits, force_grouping=True)
+    return f"{settings.CURRENCY} {text}{suffix}"
+
+
+@register.filter
+def score(value: float | None) -> str:
+    return "–" if value is None else number_format(round(value), 0)
+
+
+@register.filter
+def percent(share: float | None) -> str:
+    return "–" if share is None else f"{number_format(share * 100, 1 if share < 0.1 else 0)} %"
+
+
+@register.filter
+def days_until(date: dt.date | None) -> str:
+    """A date as people say it near today; further away it is just the date's distance in days."""
+    if date is None:
+        return ""
+    days = (date - timezone.localdate()).days
+    if days == 0:
+        return _("today")
+    if days < 0:
+        return _("%(days)d days overdue") % {"days": -days} if days < -1 else _("1 day overdue")
+    return _("in %(days)d days") % {"days": days} if days > 1 else _("tomorrow")
+
+
+@register.filter
+def is_past(date: dt.date | None) -> bool:
+    return date is not None and date < timezone.localdate()
+
+
+@register.simple_tag(takes_context=True)
+def query(context: Context, **changes: Any) -> str:
+    """The page's query string with some values changed; an empty value takes its key away."""
+    parameters = context["request"].GET.copy()
+    for key, value in changes.items():
+        if value in (None, ""):
+            parameters.pop(key, None)
+        else:
+            parameters[key] = str(value)
+    return f"?{parameters.urlencode()}"
+
+
+@register.inclusion_tag("partials/_sort_heading.html", takes_context=True)
+def sort_heading(context: Context, name: str, label: str, first: str = "-") -> dict[str, Any]:
+    """A column heading that sorts by ``name``; the first click sorts downwards unless ``first`` is empty."""
+    current = context["sort"]
+    down, up = current == f"-{name}", current == name
+    turned = name if down else f"-{name}" if up else f"{first}{name}"
+    return {
+        "request": context["request"],
+        "label": label,
+        "sort": turned,
+        "direction": "descending" if down else "ascending" if up else "none",
+    }
+
+
+@register.simple_tag(takes_context=True)
+def here(context: Context, *prefixes: str) -> str:
+    """" active" when the page's path begins with one of the prefixes; "/" stands for itself alone."""
+    request: HttpRequest = context["request"]
+    for prefix in prefixes:
+        if request.path == prefix or (prefix != "/" and request.path.startswith(prefix)):
+            return " active"
+    return ""

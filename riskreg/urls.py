@@ -1,0 +1,11 @@
+from django.urls import include, path
+
+urlpatterns = [
+    path("", include("monitoring.urls")),
+    path("risks/", include("risks.urls")),
+    path("risks/", include("assessments.urls")),
+    path("risks/", include("responses.urls")),
+    path("accounts/", include("riskreg.accounts.urls")),
+    path("jobs/", include("riskreg.jobs.urls")),
+    path("inbox/", include("riskreg.mail.urls")),
+]

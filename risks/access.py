@@ -1,0 +1,127 @@
+"""Who may see and do what. Every view, export, task and digest asks here, and nowhere else.
+
+A role in a team holds for all teams below it. Viewers look; members also work on risks; managers also see
+confidential ones and may delete. Whoever owns a risk sees it and works on it, wherever it is.
+A risk that may not be seen answers like one that does not exist.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from django.contrib.auth.models import AnonymousUser
+from django.db.models import Q, QuerySet
+from django.http import Http404
+
+from crm.models import Customer
+from riskreg.accounts import reach
+from riskreg.accounts.models import Team, User
+from risks.models import ImportBatch, Observation, Risk
+from risks.models.risk import RiskQuerySet
+
+Person = User | AnonymousUser
+Deed = Literal["view", "edit", "delete"]
+
+
+def visible_risks(user: Person) -> RiskQuerySet:
+    """The live risks a person may see: the one queryset behind every page, export, total and mail."""
+    risks: RiskQuerySet = Risk.objects.live()
+    mine = reach.of(user)
+    if mine.everything:
+        return risks
+    if not user.is_authenticated:
+        return risks.none()
+    return risks.filter(
+        Q(team__in=mine.manager) | Q(team__in=mine.viewer, confidential=False) | Q(owner=user)
+    )
+
+
+def may(user: Person, deed: Deed, risk: Risk) -> bool:
+    """Whether a person may do this to a risk she sees; the same rules as visible_risks, for one risk."""
+    mine = reach.of(user)
+    owner = user.is_authenticated and risk.owner_id == user.pk
+    manager = mine.everything or risk.team_id in mine.manager
+    if deed == "view":
+        return owner or manager or (risk.team_id in mine.viewer and not risk.confidential)
+    if deed == "edit":
+        return owner or manager or (risk.team_id in mine.member and not risk.confidential)
+    return manager
+
+
+def get_risk(user: Person, pk: int, deed: Deed = "view", *, queryset: QuerySet[Risk] | None = None) -> Risk:
+    """The risk, or Http404 both when it is not there and when the person may not do this to it."""
+    risk = (visible_risks(user) if queryset is None else queryset).select_related("sheet", "team").filter(pk=pk).first()
+    if risk is None or not may(user, deed, risk):
+        raise Http404
+    return risk
+
+
+def editable_risks(user: Person) -> RiskQuerySet:
+    """The live risks a person may work on."""
+    mine = reach.of(user)
+    risks = visible_risks(user)
+    if mine.everything or not user.is_authenticated:
+        return risks
+    return risks.filter(Q(team__in=mine.manager) | Q(team__in=mine.member, confidential=False) | Q(owner=user))
+
+
+def deletable_risks(user: Person) -> RiskQuerySet:
+    """Risks in the bin included: a deletion can be undone by whoever might do it."""
+    mine = reach.of(user)
+    kept: RiskQuerySet = Risk.objects.exclude(state=Risk.State.STAGED)
+    return kept if mine.everything else kept.filter(team__in=mine.manager)
+
+
+def teams_seen(user: Person) -> QuerySet[Team]:
+    return Team.objects.filter(pk__in=reach.of(user).viewer)
+
+
+def teams_worked_in(user: Person) -> QuerySet[Team]:
+    """Teams a person may add risks, observations and imports to."""
+    return Team.objects.filter(pk__in=reach.of(user).member)
+
+
+def may_capture(user: Person) -> bool:
+    return bool(reach.of(user).member)
+
+
+def visible_customers(user: Person) -> QuerySet[Customer]:
+    return Customer.objects.filter(team__in=reach.of(user).viewer)
+
+
+def visible_observations(user: Person) -> QuerySet[Observation]:
+    """Observations of a person's teams; one linked to a risk is seen only with that risk."""
+    seen = Observation.objects.filter(team__in=reach.of(user).viewer)
+    return seen.filter(Q(risk__isnull=True) | Q(risk__in=visible_risks(user)))
+
+
+def get_observation(user: Person, pk: int) -> Observation:
+    """One waiting observation a person may triage, or Http404."""
+    found = Observation.objects.waiting().filter(pk=pk, team__in=reach.of(user).member).first()
+    if found is None:
+        raise Http404
+    return found
+
+
+def visible_imports(user: Person) -> QuerySet[ImportBatch]:
+    """A person's own imports; an administrator sees all."""
+    batches = ImportBatch.objects.all()
+    return batches if reach.of(user).everything else batches.filter(created_by=user.pk)
+
+
+def get_import(user: Person, pk: int) -> ImportBatch:
+    found = visible_imports(user).filter(pk=pk).select_related("team").first()
+    if found is None:
+        raise Http404
+    return found
+
+
+def possible_owners(user: Person) -> QuerySet[User]:
+    """Active people with a role in, above or below the teams a person reaches, and administrators."""
+    mine = reach.of(user)
+    people = User.objects.filter(is_active=True)
+    if mine.everything:
+        return people
+    paths = list(Team.objects.filter(pk__in=mine.viewer).values_list("path", flat=True))
+    around = {int(part) for path in paths for part in path.strip("/").split("/")}
+    return people.filter(Q(memberships__team__in=around) | Q(pk=user.pk)).distinct()

@@ -1,0 +1,17 @@
+from risks.models.category import Category
+from risks.models.imports import ImportBatch, ImportRow
+from risks.models.observation import Observation
+from risks.models.risk import Risk, Tag
+from risks.models.score import Cause, CoverSheet, ScoreEntry
+
+__all__ = [
+    "Category",
+    "Cause",
+    "CoverSheet",
+    "ImportBatch",
+    "ImportRow",
+    "Observation",
+    "Risk",
+    "ScoreEntry",
+    "Tag",
+]
