@@ -29,9 +29,7 @@ class Method(models.Model):
         verbose_name = _("scoring method")
         verbose_name_plural = _("scoring methods")
         ordering = ["-version"]
-        constraints = [
-            models.UniqueConstraint("state", condition=models.Q(state="active"), name="one_active_method")
-        ]
+        constraints = [models.UniqueConstraint("state", condition=models.Q(state="active"), name="one_active_method")]
 
     def __str__(self) -> str:
         return f"v{self.version}"

@@ -91,7 +91,7 @@ def _flag(risk_ids: list[int], *, threshold: float, at: dt.datetime) -> int:
     histories: dict[int, list[tuple[int, dt.datetime, float]]] = defaultdict(list)
     points = ScoreEntry.objects.filter(risk__in=risk_ids, cause__in=DRIFT_CAUSES, score__isnull=False)
     for risk_id, pk, moment, score in points.order_by("at", "pk").values_list("risk", "pk", "at", "score"):
-        if risk_id not in still_open and pk >= restarts.get(risk_id, 0):
+        if score is not None and risk_id not in still_open and pk >= restarts.get(risk_id, 0):
             histories[risk_id].append((pk, moment, score))
     series = {risk_id: history[-drift.MAX_POINTS :] for risk_id, history in histories.items()}
     found = drift.detect_many([np.array([score for _, _, score in history]) for history in series.values()])
@@ -160,9 +160,7 @@ def write_digest(*, subscription: Subscription, period: str, now: dt.datetime) -
     zone = zone_named(subscription.time_zone)
     with translation.override(user.language), timezone.override(zone):
         previous = queries.last_digest(user, before=period)
-        content = queries.digest_content(
-            subscription, previous=previous, now=now, today=now.astimezone(zone).date()
-        )
+        content = queries.digest_content(subscription, previous=previous, now=now, today=now.astimezone(zone).date())
         context = {
             **content,
             "user": user,

@@ -35,7 +35,7 @@ def reviews_due(user: User, *, by: dt.date) -> RiskQuerySet:
         .filter(sheet__review_due__lte=by)
         .select_related("sheet", "owner", "team")
         .order_by("sheet__review_due", "pk")
-    )  # type: ignore[return-value]
+    )
 
 
 def actions_of(user: User, *, by: dt.date) -> QuerySet[Action]:
@@ -119,7 +119,10 @@ def digest_content(
     top = top_risks(risks, subscription.top)
     changes = {risk.pk: _change(risk, known) for risk in top}
     return {
-        "top": [{"risk": risk, "change": changes[risk.pk], "is_new": bool(known) and str(risk.pk) not in known} for risk in top],
+        "top": [
+            {"risk": risk, "change": changes[risk.pk], "is_new": bool(known) and str(risk.pk) not in known}
+            for risk in top
+        ],
         "flags": list(open_flags(user).filter(risk__in=risks)[:20]),
         "new_risks": risks.open().filter(created_at__gt=since).count(),
         "unassessed": risks.open().unassessed().count(),

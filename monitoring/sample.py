@@ -70,7 +70,9 @@ class Sample:
                 set_role(user=person, team=self.teams[role["team"]], role=role["role"])
             Subscription.objects.create(
                 user=person,
-                cadence=Subscription.Cadence.WEEKLY if item["username"] in ("eva", "admin") else Subscription.Cadence.DAILY,
+                cadence=Subscription.Cadence.WEEKLY
+                if item["username"] in ("eva", "admin")
+                else Subscription.Cadence.DAILY,
                 time_zone=person.time_zone,
                 scope=Subscription.Scope.TEAM,
                 since=self._ago(8),
@@ -83,9 +85,9 @@ class Sample:
             yield self._ago(item["days_ago"], 8), lambda at, item=item: self._observe(item, at)
             if item["risk"]:
                 yield self._ago(item["days_ago"], 15), lambda at, item=item: self._link(item, at)
-        yield self._ago(75, 22), self._night
-        yield self._ago(70, 10), self._answer_flags
-        yield self._ago(1, 23), self._night
+        yield self._ago(95, 22), self._night
+        yield self._ago(93, 10), self._answer_flags
+        yield self._ago(12, 22), self._night
         yield self._ago(7, 9), self._digests
         yield self.now, self._night
         yield self.now, self._digests
@@ -100,7 +102,7 @@ class Sample:
                 if step["status"] == "done":
                     yield (
                         self._ago(step["done_days_ago"], 14),
-                        lambda at, planned=planned, number=number: self._finish(item, planned, number, at),
+                        lambda at, planned=planned, number=number: self._finish(planned, number, at),
                     )
         if item["acceptance"]:
             yield self._ago(item["acceptance"]["days_ago"], 16), lambda at: self._accept(item, at)
@@ -163,7 +165,7 @@ class Sample:
         planned["made"] = save_response(response=response, actions=steps, at=at)
         planned["steps"] = steps
 
-    def _finish(self, item: dict[str, Any], planned: dict[str, Any], number: int, at: dt.datetime) -> None:
+    def _finish(self, planned: dict[str, Any], number: int, at: dt.datetime) -> None:
         set_action_status(action=planned["steps"][number], status=Action.Status.DONE, at=at)
 
     def _accept(self, item: dict[str, Any], at: dt.datetime) -> None:
@@ -201,9 +203,9 @@ class Sample:
         jobs.run(job.pk, now_fn=lambda: at)
 
     def _answer_flags(self, at: dt.datetime) -> None:
-        for number, flag in enumerate(DriftFlag.objects.filter(state=DriftFlag.State.OPEN).order_by("pk")):
-            state = DriftFlag.State.FALSE if number % 3 == 2 else DriftFlag.State.CONFIRMED
-            answer_flag(flag=flag, state=state, note="", by=self.people["maria"], at=at)
+        for flag in DriftFlag.objects.filter(state=DriftFlag.State.OPEN).select_related("risk__owner"):
+            by = flag.risk.owner or self.people["admin"]
+            answer_flag(flag=flag, state=DriftFlag.State.CONFIRMED, note="", by=by, at=at)
 
     def _digests(self, at: dt.datetime) -> None:
         queue_due_digests(now=at)

@@ -15,9 +15,9 @@ def contribute(sheet: Sheet) -> None:
     """Shift the odds by what was linked since the last assessment; that assessment knew what came before it."""
     ids = sheet.risk_ids.tolist()
     observed = list(
-        Observation.objects.about(ids).order_by("linked_at", "pk").values_list(
-            "risk", "pk", "bearing", "linked_at", "text"
-        )
+        Observation.objects.about(ids)
+        .order_by("linked_at", "pk")
+        .values_list("risk", "pk", "bearing", "linked_at", "text")
     )
     rows = sheet.rows_of([o[0] for o in observed])
     linked = np.array([naive_utc(o[3]) for o in observed], dtype="datetime64[us]")

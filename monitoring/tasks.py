@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from riskreg.jobs.actions import Claim
 from monitoring import actions
+from riskreg.jobs.actions import Claim
 
 
 def rescore_all(claim: Claim) -> dict[str, int]:

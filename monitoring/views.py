@@ -112,11 +112,17 @@ def flags(request: HttpRequest) -> HttpResponse:
 @require_POST
 def answer_flag(request: HttpRequest, pk: int) -> HttpResponse:
     editable = access.editable_risks(request.user)
-    flag = get_object_or_404(DriftFlag.objects.select_related("risk"), pk=pk, state=DriftFlag.State.OPEN, risk__in=editable)
+    flag = get_object_or_404(
+        DriftFlag.objects.select_related("risk"), pk=pk, state=DriftFlag.State.OPEN, risk__in=editable
+    )
     form = AnswerForm(request.POST)
     if form.is_valid():
         actions.answer_flag(
-            flag=flag, state=form.cleaned_data["state"], note=form.cleaned_data["note"], by=request.user, at=timezone.now()
+            flag=flag,
+            state=form.cleaned_data["state"],
+            note=form.cleaned_data["note"],
+            by=request.user,
+            at=timezone.now(),
         )
         if flag.state == DriftFlag.State.CONFIRMED:
             messages.success(request, _("Noted as real. Re-assess the risk or add a response."))
@@ -196,9 +202,7 @@ def my_digest(request: HttpRequest) -> HttpResponse:
 @require_safe
 def digest(request: HttpRequest, pk: int) -> HttpResponse:
     """A digest exactly as it was sent."""
-    return render(
-        request, "monitoring/digest.html", {"digest": get_object_or_404(Digest, pk=pk, user=request.user)}
-    )
+    return render(request, "monitoring/digest.html", {"digest": get_object_or_404(Digest, pk=pk, user=request.user)})
 
 
 @admin_only

@@ -15,7 +15,9 @@ from risks.models import Cause, Risk
 from risks.models.category import localised
 
 
-def save_response(*, response: Response, actions: Sequence[Action], removed: Sequence[Action] = (), at: dt.datetime) -> Response:
+def save_response(
+    *, response: Response, actions: Sequence[Action], removed: Sequence[Action] = (), at: dt.datetime
+) -> Response:
     """Save a response with its actions and score its risk anew. Done actions get their date here."""
     with transaction.atomic():
         response.save()
@@ -89,9 +91,7 @@ def accept_risk(*, risk: Risk, by: User, reason: str, on: dt.date, until: dt.dat
     """Accept a risk as it is until a date; an earlier acceptance ends with it."""
     with transaction.atomic():
         Acceptance.objects.filter(risk=risk, revoked_on=None).update(revoked_on=on)
-        return Acceptance.objects.create(
-            risk=risk, accepted_by=by, reason=reason, accepted_on=on, expires_on=until
-        )
+        return Acceptance.objects.create(risk=risk, accepted_by=by, reason=reason, accepted_on=on, expires_on=until)
 
 
 def revoke_acceptance(*, acceptance: Acceptance, on: dt.date) -> None:

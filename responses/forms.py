@@ -33,7 +33,9 @@ class ActionForm(forms.ModelForm):
 
     def has_changed(self) -> bool:
         """A row without a title that was never saved is an empty row, whatever its defaults say."""
-        return bool(self.instance.pk) or bool(self.data.get(self.add_prefix("title"), "").strip()) or super().has_changed()
+        return (
+            bool(self.instance.pk) or bool(self.data.get(self.add_prefix("title"), "").strip()) or super().has_changed()
+        )
 
 
 ActionFormSet = forms.inlineformset_factory(Response, Action, form=ActionForm, extra=1, can_delete=True, max_num=30)

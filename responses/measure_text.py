@@ -48,7 +48,9 @@ def write(measures: Sequence[Measure]) -> str:
     lines: list[str] = []
     for measure in measures:
         lines += [_escape(measure.title), f"  confidence: {measure.confidence} %"]
-        lines += [f"  {name}: {_escape(text)}" for name in ("description", "trigger") if (text := getattr(measure, name))]
+        lines += [
+            f"  {name}: {_escape(text)}" for name in ("description", "trigger") if (text := getattr(measure, name))
+        ]
         lines += [f"  - {_step_line(step)}" for step in measure.steps]
     return "\n".join(lines)
 

@@ -79,9 +79,7 @@ class Action(models.Model):
     due = models.DateField(_("due"), null=True, blank=True)
     status = models.CharField(_("status"), max_length=11, choices=Status, default=Status.PLANNED)
     done_on = models.DateField(null=True, editable=False)
-    cost = models.DecimalField(
-        _("cost"), max_digits=14, decimal_places=2, default=0, validators=[MinValueValidator(0)]
-    )
+    cost = models.DecimalField(_("cost"), max_digits=14, decimal_places=2, default=0, validators=[MinValueValidator(0)])
     effect = models.PositiveSmallIntegerField(
         _("expected effect in %"),
         default=20,
@@ -125,7 +123,9 @@ class Acceptance(models.Model):
         verbose_name_plural = _("acceptances")
         ordering = ["-pk"]
         constraints = [
-            models.UniqueConstraint("risk", condition=models.Q(revoked_on__isnull=True), name="one_acceptance_at_a_time"),
+            models.UniqueConstraint(
+                "risk", condition=models.Q(revoked_on__isnull=True), name="one_acceptance_at_a_time"
+            ),
             models.CheckConstraint(
                 condition=models.Q(expires_on__gte=models.F("accepted_on")), name="acceptance_dates_in_order"
             ),

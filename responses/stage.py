@@ -16,7 +16,9 @@ def contribute(sheet: Sheet) -> None:
         .exclude(status=Action.Status.CANCELLED)
         .exclude(effect=0)
         .order_by("pk")
-        .values_list("response__risk", "response__kind", "effect", "response__confidence", "status", "response", "title")
+        .values_list(
+            "response__risk", "response__kind", "effect", "response__confidence", "status", "response", "title"
+        )
     )
     for kind, op in ((Kind.PREVENTIVE, "rate"), (Kind.CONTINGENCY, "impact")):
         for planned in (False, True):

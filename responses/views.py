@@ -61,9 +61,7 @@ def _editable(request: HttpRequest, pk: int) -> Response:
 def _form(request: HttpRequest, response: Response) -> HttpResponse:
     owners = owners_for(response.risk)
     form = ResponseForm(request.POST or None, instance=response)
-    formset = ActionFormSet(
-        request.POST or None, instance=response, prefix="actions", form_kwargs={"owners": owners}
-    )
+    formset = ActionFormSet(request.POST or None, instance=response, prefix="actions", form_kwargs={"owners": owners})
     if request.method == "POST" and form.is_valid() and formset.is_valid():
         saved = form.save(commit=False)
         kept = [f.save(commit=False) for f in formset.forms if _is_filled(f) and f not in formset.deleted_forms]
@@ -121,9 +119,7 @@ def playbooks(request: HttpRequest, risk_id: int) -> HttpResponse:
     everything = "all" in request.GET
     if not everything:
         found = found.filter(category=risk.category_id)
-    return render(
-        request, "responses/playbooks.html", {"risk": risk, "playbooks": found, "everything": everything}
-    )
+    return render(request, "responses/playbooks.html", {"risk": risk, "playbooks": found, "everything": everything})
 
 
 @require_POST

@@ -47,7 +47,7 @@ INSTALLED_APPS = [
     "riskreg.accounts",
     "riskreg.jobs",
     "riskreg.mail",
-    "riskreg.ui",
+    "riskreg.ui.apps.UiConfig",
     "crm",
     "risks",
     "assessments",
@@ -58,7 +58,7 @@ INSTALLED_APPS = [
     "django.contrib.sessions",
     "django.contrib.messages",
     "whitenoise.runserver_nostatic",
-    "django.contrib.staticfiles",
+    "riskreg.ui.apps.ServedFilesConfig",
     "django.contrib.humanize",
     "django.forms",
     "crispy_forms",
@@ -280,4 +280,3 @@ LOGGING = {
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["stderr"], "level": env.choice("LOG_LEVEL", {"DEBUG", "INFO", "WARNING"}, default="INFO")},
 }
-

@@ -31,9 +31,7 @@ def visible_risks(user: Person) -> RiskQuerySet:
         return risks
     if not user.is_authenticated:
         return risks.none()
-    return risks.filter(
-        Q(team__in=mine.manager) | Q(team__in=mine.viewer, confidential=False) | Q(owner=user)
-    )
+    return risks.filter(Q(team__in=mine.manager) | Q(team__in=mine.viewer, confidential=False) | Q(owner=user))
 
 
 def may(user: Person, deed: Deed, risk: Risk) -> bool:

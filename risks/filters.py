@@ -27,9 +27,18 @@ class RegisterFilter(filters.FilterSet):
         empty_label=None,
     )
     band = filters.ChoiceFilter(method="by_band", label=_("Band"), empty_label=_("All bands"))
-    category = filters.ModelChoiceFilter(queryset=Category.objects.all(), label=_("Category"), empty_label=_("All categories"))
-    team = filters.ModelChoiceFilter(queryset=Team.objects.none(), method="by_team", label=_("Team"), empty_label=_("All teams"))
-    owner = filters.ChoiceFilter(choices=[("me", _("Mine")), ("none", _("Without owner"))], method="by_owner", label=_("Owner"), empty_label=_("All owners"))
+    category = filters.ModelChoiceFilter(
+        queryset=Category.objects.all(), label=_("Category"), empty_label=_("All categories")
+    )
+    team = filters.ModelChoiceFilter(
+        queryset=Team.objects.none(), method="by_team", label=_("Team"), empty_label=_("All teams")
+    )
+    owner = filters.ChoiceFilter(
+        choices=[("me", _("Mine")), ("none", _("Without owner"))],
+        method="by_owner",
+        label=_("Owner"),
+        empty_label=_("All owners"),
+    )
     state = filters.ChoiceFilter(
         choices=[("drifting", _("Drifting")), ("review", _("Review due")), ("unassessed", _("Not assessed"))],
         method="by_state",
@@ -50,7 +59,9 @@ class RegisterFilter(filters.FilterSet):
         data.setdefault("status", "open")
         super().__init__(data, *args, **kwargs)
         bands = scores.active_method().bands
-        self.filters["band"].extra["choices"] = [(str(b.position), localised(b.label.en, b.label.zh)) for b in reversed(bands)]
+        self.filters["band"].extra["choices"] = [
+            (str(b.position), localised(b.label.en, b.label.zh)) for b in reversed(bands)
+        ]
         self.filters["team"].field_class = TeamChoice
         self.filters["team"].queryset = access.teams_seen(self.request.user)
 
@@ -63,13 +74,17 @@ class RegisterFilter(filters.FilterSet):
 
     def is_narrowed(self) -> bool:
         """Whether anything but the usual is asked for: an empty list then says so."""
-        return any(self.data.get(name) for name in self.filters if name != "status") or self.data.get("status") != "open"
+        return (
+            any(self.data.get(name) for name in self.filters if name != "status") or self.data.get("status") != "open"
+        )
 
     def search(self, queryset: RiskQuerySet, name: str, value: str) -> RiskQuerySet:
         digits = value.strip().upper().removeprefix("R-")
         words = value.replace("\0", " ").split()[:8]
         if digits.isascii() and digits.isdecimal() and len(digits) < 18:
-            return queryset.filter(Q(pk=int(digits)) | Q(external_ref=value.strip()) | Q(title__icontains=value.strip()))
+            return queryset.filter(
+                Q(pk=int(digits)) | Q(external_ref=value.strip()) | Q(title__icontains=value.strip())
+            )
         for word in words:
             queryset = queryset.filter(
                 Q(title__icontains=word)

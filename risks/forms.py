@@ -221,7 +221,9 @@ class MappingForm(forms.Form):
     create_categories = forms.BooleanField(label=_("Add unknown categories to the list instead"), required=False)
     all_or_nothing = forms.BooleanField(label=_("Import nothing if any row is wrong"), required=False)
 
-    def __init__(self, *args: Any, may_create: bool, choices: list[tuple[str, str]], columns: int, **kwargs: Any) -> None:
+    def __init__(
+        self, *args: Any, may_create: bool, choices: list[tuple[str, str]], columns: int, **kwargs: Any
+    ) -> None:
         super().__init__(*args, **kwargs)
         self.fields["fallback_category"].queryset = Category.objects.in_use()  # type: ignore[attr-defined]
         if not may_create:

@@ -243,9 +243,10 @@ class _Planner:
         """The risk this row is about, by our reference, its own number in the team, or its exact title there."""
         reference = values.pop("reference", "")
         ref, title = values.get("external_ref", ""), values.get("title", "").lower()
-        for key in (("reference", reference), (f"ref {team.pk}", ref)):
-            if key[1] and key in self.seen:
-                problems.append(Problem("twice_in_file", "reference" if reference else "external_ref", key[1]))
+        if reference and ("reference", reference) in self.seen:
+            problems.append(Problem("twice_in_file", "reference", reference))
+        if ref and (f"ref {team.pk}", ref) in self.seen:
+            problems.append(Problem("twice_in_file", "external_ref", ref))
         pk = self._referenced(reference)
         if pk is None and ref:
             pk = self.by_ref.get((team.pk, ref))
@@ -288,7 +289,10 @@ class _Planner:
                     stated["team"] = now["team"] if risk.team_id == row.values["team_id"] else stated["team"]
                 changed = [key for key, value in stated.items() if now.get(key) != value]
                 if not changed:
-                    row.verdict, row.reasons = Verdict.SKIP, [*row.reasons, Problem("unchanged", "title", risk.reference)]
+                    row.verdict, row.reasons = (
+                        Verdict.SKIP,
+                        [*row.reasons, Problem("unchanged", "title", risk.reference)],
+                    )
                 else:
                     row.before = {"version": risk.version, "team_id": risk.team_id, "changed": changed, "values": now}
 
@@ -418,7 +422,11 @@ def _restore(batch: ImportBatch, rows: Sequence[ImportRow], *, at: dt.datetime) 
         risk.team = teams[before["team_id"]]
         # Columns that stood empty are stated empty, or the imported value would stay.
         values = {key: before["values"].get(key) for key in before["changed"]}
-        values |= {key: "" for key, value in values.items() if value is None and key in ("basis", "evidence", "customer", "owner")}
+        values |= {
+            key: ""
+            for key, value in values.items()
+            if value is None and key in ("basis", "evidence", "customer", "owner")
+        }
         values |= {key: "" for key in ("preventive", "contingency") if key in values and values[key] is None}
         items.append(Change(risk, {k: v for k, v in values.items() if k not in ("team", "reference")}))
     register.apply(Changes(items, by=batch.created_by, at=at, batch=batch))
@@ -435,7 +443,9 @@ def discard(*, batch: ImportBatch) -> None:
 
 def stuck(batch: ImportBatch) -> bool:
     """Whether the import's job has been given up."""
-    return batch.state == State.RUNNING and Job.objects.filter(pk=batch.job, state=Job.State.DEAD).exists()
+    if batch.state != State.RUNNING or batch.job is None:
+        return False
+    return Job.objects.filter(pk=batch.job, state=Job.State.DEAD).exists()
 
 
 def shown(stored: Any) -> str:

@@ -103,7 +103,9 @@ def naive_utc(moment: dt.datetime) -> dt.datetime:
     return moment.astimezone(dt.UTC).replace(tzinfo=None)
 
 
-def rescore(risk_ids: Iterable[int], *, cause: Cause, at: dt.datetime, run: int | None = None, always: bool = False) -> int:
+def rescore(
+    risk_ids: Iterable[int], *, cause: Cause, at: dt.datetime, run: int | None = None, always: bool = False
+) -> int:
     """Score open risks anew and write what changed; returns how many ledger rows were written.
 
     All in one transaction (the caller's, if there is one): call it with a chunk, not with the register.

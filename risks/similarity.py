@@ -7,7 +7,8 @@ import unicodedata
 from collections.abc import Iterable
 
 _WORD = re.compile(r"[0-9a-z]+|[一-鿿]+")
-_STOP = frozenset("a an and are at be by for from in is it of on or our that the to we with".split())
+_WORDS_OF_LITTLE_MEANING = "a an and are at be by for from in is it of on or our that the to we with"
+_STOP = frozenset(_WORDS_OF_LITTLE_MEANING.split())
 
 
 def terms(text: str) -> frozenset[str]:

@@ -12,7 +12,9 @@ from riskreg.accounts.models import Membership, Team, User
 
 def time_zone_choices() -> list[tuple[str, str]]:
     """Zones as the continents name them; aliases such as "GMT0" only confuse."""
-    named = sorted(z for z in zoneinfo.available_timezones() if "/" in z and not z.startswith(("Etc/", "SystemV/", "US/")))
+    named = sorted(
+        z for z in zoneinfo.available_timezones() if "/" in z and not z.startswith(("Etc/", "SystemV/", "US/"))
+    )
     return [(zone, zone.replace("_", " ")) for zone in ["UTC", *named]]
 
 

@@ -85,7 +85,9 @@ def edit_team(request: HttpRequest, pk: int) -> HttpResponse:
         messages.success(request, _("The team %(name)s is saved.") % {"name": team})
         return redirect("accounts:teams")
     roles = team.memberships.select_related("user").order_by("user__first_name", "user__username")
-    return render(request, "accounts/team_form.html", {"form": form, "team": team, "roles": roles, "role_form": RoleForm()})
+    return render(
+        request, "accounts/team_form.html", {"form": form, "team": team, "roles": roles, "role_form": RoleForm()}
+    )
 
 
 @admin_only
@@ -95,7 +97,9 @@ def delete_team(request: HttpRequest, pk: int) -> HttpResponse:
     try:
         team.delete()
     except ProtectedError:
-        messages.error(request, _("%(name)s still has risks, customers or teams below it, so it stays.") % {"name": team})
+        messages.error(
+            request, _("%(name)s still has risks, customers or teams below it, so it stays.") % {"name": team}
+        )
     else:
         messages.success(request, _("The team %(name)s is deleted.") % {"name": team})
     return redirect("accounts:teams")

@@ -41,11 +41,11 @@ Clock = Callable[[], dt.datetime]
 Result = dict[str, Any] | None
 
 
-class PermanentFailure(Exception):  # noqa: N818 - the name says what happened
+class PermanentFailure(Exception):
     """Raised by a handler when trying again cannot help; the message is what the administrator reads."""
 
 
-class LeaseLost(Exception):  # noqa: N818 - as above
+class LeaseLost(Exception):
     """Another worker has the job now; nothing of this one may be committed."""
 
 

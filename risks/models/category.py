@@ -24,7 +24,9 @@ class Category(models.Model):
     name_zh = models.CharField(_("name in Chinese"), max_length=80, blank=True)
     position = models.PositiveSmallIntegerField(_("position"), default=100)
     archived = models.BooleanField(
-        _("archived"), default=False, help_text=_("Archived categories stay on old risks, but no new risk can take one.")
+        _("archived"),
+        default=False,
+        help_text=_("Archived categories stay on old risks, but no new risk can take one."),
     )
 
     objects = CategoryQuerySet.as_manager()

@@ -58,7 +58,9 @@ class Risk(models.Model):
     )
     cause = models.TextField(_("cause"), blank=True, max_length=5000, help_text=_("Because of …"))
     event = models.TextField(_("event"), blank=True, max_length=5000, help_text=_("… it may happen that …"))
-    consequence = models.TextField(_("consequence"), blank=True, max_length=5000, help_text=_("… which would lead to …"))
+    consequence = models.TextField(
+        _("consequence"), blank=True, max_length=5000, help_text=_("… which would lead to …")
+    )
     source = models.CharField(_("source"), max_length=200, blank=True, help_text=_("Where it was noticed."))
     notes = models.TextField(_("notes"), blank=True, max_length=20000)
     customer = models.ForeignKey(
@@ -77,9 +79,7 @@ class Risk(models.Model):
         related_name="owned_risks",
         verbose_name=_("owner"),
     )
-    team = models.ForeignKey(
-        "accounts.Team", on_delete=models.PROTECT, related_name="risks", verbose_name=_("team")
-    )
+    team = models.ForeignKey("accounts.Team", on_delete=models.PROTECT, related_name="risks", verbose_name=_("team"))
     confidential = models.BooleanField(
         _("confidential"),
         default=False,

@@ -72,7 +72,7 @@ _SPACE_ONLY = re.compile(r"l?[0-9]{1,3}\s+[^-–—,:.)=、(]")
 _WORD_THEN_LEVEL = re.compile(r"(.*[^0-9\s(=:,–—-])\s*[-–—,:(=]\s*l?([0-9]{1,3})\)?")
 
 
-class BadCell(Exception):  # noqa: N818 - reads as what it says
+class BadCell(Exception):
     """The cell cannot mean what its column asks for. Codes: date, year, number, range, bool, level, unit."""
 
     def __init__(self, code: str, value: object) -> None:

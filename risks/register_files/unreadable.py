@@ -20,7 +20,7 @@ MESSAGES = {
 }
 
 
-class UnreadableFile(Exception):  # noqa: N818 - reads as what it says: the file is unreadable
+class UnreadableFile(Exception):
     """The file was refused. `code` is a key of MESSAGES; `params` fill its message; str() is English."""
 
     def __init__(self, code: str, **params: int | str) -> None:

@@ -56,7 +56,7 @@ def score_chart(context: Context, entries: list[ScoreEntry], *, large: bool = Fa
 
     dots = [{"x": round(x(e), 1), "y": round(100 - (e.score or 0), 1), "entry": e} for e in known]
     path = f"M{dots[0]['x']} {dots[0]['y']}" + "".join(f"H{d['x']}V{d['y']}" for d in dots[1:])
-    tops = [b.threshold for b in bands_of(context)][1:] + [100.0]
+    tops = [*(b.threshold for b in bands_of(context)[1:]), 100.0]
     stripes = [
         {"colour": band.colour, "y": 100 - top, "height": top - band.threshold}
         for band, top in zip(bands_of(context), tops, strict=True)

@@ -79,7 +79,9 @@ def columns(request: HttpRequest, pk: int) -> HttpResponse:
         ).__dict__
         imports.plan(batch)
         return redirect("risks:import_show", batch.pk)
-    return render(request, "risks/import_columns.html", {"batch": batch, "form": form, "columns": _columns(batch, form)})
+    return render(
+        request, "risks/import_columns.html", {"batch": batch, "form": form, "columns": _columns(batch, form)}
+    )
 
 
 def _columns(batch: ImportBatch, form: MappingForm) -> list[dict[str, Any]]:
@@ -109,7 +111,7 @@ def show(request: HttpRequest, pk: int) -> HttpResponse:
     if verdict in ImportRow.Verdict.values:
         rows = rows.filter(verdict=verdict)
     headings = {column.key: str(column.heading) for column in register.columns()}
-    response = list_page(
+    return list_page(
         request,
         queryset=rows,
         template="risks/import_show.html",
@@ -125,7 +127,6 @@ def show(request: HttpRequest, pk: int) -> HttpResponse:
             "stuck": imports.stuck(batch),
         },
     )
-    return response
 
 
 @require_POST
@@ -146,9 +147,7 @@ def undo(request: HttpRequest, pk: int) -> HttpResponse:
         undone = ngettext("%(n)d risk was taken back.", "%(n)d risks were taken back.", counts["undone"])
         text = undone % {"n": counts["undone"]}
         if counts["kept"]:
-            kept = ngettext(
-                "%(n)d was changed since and stays.", "%(n)d were changed since and stay.", counts["kept"]
-            )
+            kept = ngettext("%(n)d was changed since and stays.", "%(n)d were changed since and stay.", counts["kept"])
             text += " " + kept % {"n": counts["kept"]}
         messages.success(request, text)
     return redirect("risks:import_show", batch.pk)

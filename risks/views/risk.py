@@ -53,9 +53,7 @@ def history(request: HttpRequest, pk: int) -> HttpResponse:
 
 def _differences(newer: Any, older: Any) -> list[dict[str, Any]]:
     delta = newer.diff_against(older, excluded_fields=["version"], foreign_keys_are_objs=False)
-    return [
-        {"name": Risk._meta.get_field(c.field).verbose_name, "old": c.old, "new": c.new} for c in delta.changes
-    ]
+    return [{"name": Risk._meta.get_field(c.field).verbose_name, "old": c.old, "new": c.new} for c in delta.changes]
 
 
 def new(request: HttpRequest) -> HttpResponse:

@@ -47,7 +47,10 @@ def money(amount: float | None) -> str:
             value, suffix = value / size, name
             break
     digits = 0 if abs(value) >= 100 or not suffix else 1 if abs(value) >= 10 else 2
-    text = number_format(round(value, digits), decimal_pos=digits, force_grouping=True)
+    value = round(value, digits)
+    while digits and value == round(value, digits - 1):
+        digits -= 1  # 2k, not 2.00k
+    text = number_format(value, decimal_pos=digits, force_grouping=True).replace("-", "−")
     return f"{settings.CURRENCY} {text}{suffix}"
 
 
@@ -107,9 +110,41 @@ def sort_heading(context: Context, name: str, label: str, first: str = "-") -> d
 
 @register.simple_tag(takes_context=True)
 def here(context: Context, *prefixes: str) -> str:
-    """" active" when the page's path begins with one of the prefixes; "/" stands for itself alone."""
+    """ " active" when the page's path begins with one of the prefixes; "/" stands for itself alone."""
     request: HttpRequest = context["request"]
     for prefix in prefixes:
         if request.path == prefix or (prefix != "/" and request.path.startswith(prefix)):
             return " active"
     return ""
+
+
+@register.filter
+def unlocalise(number: float) -> str:
+    """A number as SVG wants it: with a point, whatever the language."""
+    return f"{number:g}"
+
+
+@register.filter
+def make_list_of_words(text: str) -> list[str]:
+    return text.split()
+
+
+@register.filter
+def item(mapping: Any, key: Any) -> Any:
+    """mapping[key], or nothing where there is no such key."""
+    try:
+        return mapping[key]
+    except (KeyError, IndexError, TypeError):
+        return ""
+
+
+@register.filter
+def add_class_select(field: Any) -> SafeString:
+    """A select in our look."""
+    return field.as_widget(attrs={"class": "form-select"})  # type: ignore[no-any-return]
+
+
+@register.filter
+def item_from_one(sequence: Any, position: int) -> Any:
+    """The item at a position counted from 1, as levels and bands are."""
+    return sequence[position - 1]

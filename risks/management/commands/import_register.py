@@ -93,7 +93,9 @@ class Command(BaseCommand):
         lines = [f"{report['file']}: header in row {report['header_row']}"]
         lines += [f"  {field} <- {heading}" for field, heading in report["mapping"].items()]
         lines.append(
-            "{read} rows read, {created} created, {updated} updated, {skipped} skipped, {failed} failed".format(**report)
+            "{read} rows read, {created} created, {updated} updated, {skipped} skipped, {failed} failed".format(
+                **report
+            )
             + (" (dry run: nothing was written)" if report.get("dry_run") else "")
         )
         lines += [f"  row {r['row']} {r['verdict']}: {r['column']}: {r['text']}" for r in report["reasons"]]

@@ -1,0 +1,80 @@
+"""The cast of the tests, and the fixtures everybody uses.
+
+Two companies, so that "another team" is always there::
+
+    Northfield ── Accounts        Hengyue
+    mona  manager of Northfield   hana  manager of Hengyue
+    max   member of Accounts      vera  viewer of Northfield
+    ada   administrator           nobody  signed in, no role
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+
+from assessments.actions import Judgement, assess_risk
+from riskreg.accounts.actions import save_team, set_role
+from riskreg.accounts.models import User
+from risks.actions import capture_risk
+from risks.models import Category, Risk
+
+
+@pytest.fixture
+def cast(db: None) -> SimpleNamespace:
+    northfield = save_team(name="Northfield", parent=None)
+    accounts = save_team(name="Accounts", parent=northfield)
+    hengyue = save_team(name="Hengyue", parent=None)
+
+    def person(username: str, **more: Any) -> User:
+        return User.objects.create_user(
+            username, f"{username}@example.com", "password", first_name=username.title(), **more
+        )
+
+    people = {name: person(name) for name in ("mona", "max", "vera", "hana", "nobody")}
+    set_role(user=people["mona"], team=northfield, role="manager")
+    set_role(user=people["max"], team=accounts, role="member")
+    set_role(user=people["vera"], team=northfield, role="viewer")
+    set_role(user=people["hana"], team=hengyue, role="manager")
+    return SimpleNamespace(
+        ada=person("ada", is_admin=True), northfield=northfield, accounts=accounts, hengyue=hengyue, **people
+    )
+
+
+@pytest.fixture
+def make_risk(cast: SimpleNamespace) -> Callable[..., Risk]:
+    """A risk of the Accounts team; ``levels=(likelihood, financial)`` also assesses it."""
+
+    def make(title: str = "Price war in pumps", *, levels: tuple[int, int] | None = None, **fields: Any) -> Risk:
+        at = fields.pop("at", None) or timezone.now()
+        fields.setdefault("by", cast.max)
+        fields.setdefault("team", cast.accounts)
+        fields.setdefault("category", Category.objects.get(key="competitor"))
+        risk = capture_risk(title=title, at=at, **fields)
+        if levels:
+            assess(risk, *levels, at=at)
+        return Risk.objects.select_related("sheet").get(pk=risk.pk)
+
+    return make
+
+
+def assess(risk: Risk, likelihood: int, financial: int, *, at: dt.datetime | None = None, **impacts: int) -> None:
+    at = at or timezone.now()
+    judgement = Judgement(risk.pk, likelihood, {"financial": financial, **impacts}, "expert", "", at.date())
+    assess_risk(risk=risk, by=None, judgement=judgement, at=at)
+
+
+@pytest.fixture
+def sign_in() -> Callable[[User], Client]:
+    def as_user(user: User) -> Client:
+        client = Client()
+        client.force_login(user)
+        return client
+
+    return as_user
