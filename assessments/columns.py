@@ -129,7 +129,7 @@ def read(risks: Sequence[Risk]) -> dict[int, dict[str, Value]]:
             "likelihood": a.likelihood_level,
             **{_IMPACT_PREFIX + key: level for key, level in a.impact_levels.items()},
             "basis": a.basis,
-            "evidence": a.evidence,
+            "evidence": cells.text(a.evidence),
             "assessed_on": a.assessed_on.isoformat(),
         }
     return values
@@ -169,6 +169,8 @@ def apply(changes: Changes) -> None:
                     on=_day(after.get("assessed_on")) or changes.at.date(),
                 )
             )
+    if changes.restores:
+        cleared += [judgement.risk_id for judgement in judgements]
     Assessment.objects.filter(risk__in=cleared, is_current=True).update(is_current=False)
     assess_risks(judgements=judgements, by=changes.by, at=changes.at)
 

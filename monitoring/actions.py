@@ -30,6 +30,8 @@ _CHUNK = 500
 # After a flag the history restarts at the change, and an extreme stretch that started a false flag tends to
 # end in another: 1.5 to 1.7 flags where h(N) promises one (bench/drift.py), so N is raised by as much.
 _RESTARTS = 1.6
+# Periods of digests that a person asked for begin like this; they are sent even without a running subscription.
+_ASKED_FOR = "now-"
 
 
 # --- the night job ---------------------------------------------------------------------------------------
@@ -151,6 +153,17 @@ def queue_due_digests(*, now: dt.datetime, users: Iterable[User] | None = None) 
     return len(due.keys() - standing)
 
 
+def queue_digest_now(*, user: User, now: dt.datetime) -> None:
+    """Put in a digest beside the regular ones, for a person who asks for it; at most one a minute."""
+    period = f"{_ASKED_FOR}{now:%Y%m%dT%H%M}"
+    enqueue(
+        "monitoring.tasks.send_digest",
+        payload={"user": user.pk, "period": period},
+        key=f"digest:{user.pk}:{period}",
+        by=user,
+    )
+
+
 def write_digest(*, subscription: Subscription, period: str, now: dt.datetime) -> Digest:
     """Write a person's digest of a period, in her language and zone; the one already written, if there is one."""
     written = Digest.objects.filter(user=subscription.user, period=period).first()
@@ -188,8 +201,10 @@ def write_digest(*, subscription: Subscription, period: str, now: dt.datetime) -
 
 def send_digest(claim: Claim, *, user_id: int, period: str) -> str:
     """Write the digest first, send it, then note that it went: a repeat is the same mail under the same Message-ID."""
-    subscription = Subscription.objects.select_related("user").filter(user=user_id, active=True).first()
+    subscription = Subscription.objects.select_related("user").filter(user=user_id).first()
     if subscription is None or not subscription.user.is_active or not subscription.user.email:
+        return "not wanted"
+    if not subscription.active and not period.startswith(_ASKED_FOR):
         return "not wanted"
     with claim.fenced():
         written = write_digest(subscription=subscription, period=period, now=claim.now())

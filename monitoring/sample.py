@@ -90,7 +90,6 @@ class Sample:
         yield self._ago(12, 22), self._night
         yield self._ago(7, 9), self._digests
         yield self.now, self._night
-        yield self.now, self._digests
 
     def _risk(self, item: dict[str, Any]) -> Iterator[Event]:
         yield self._ago(item["identified_days_ago"], 8), lambda at: self._capture(item, at)

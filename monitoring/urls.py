@@ -12,6 +12,7 @@ urlpatterns = [
     path("reviews/<int:risk_id>/confirm/", views.confirm_review, name="confirm_review"),
     path("risks/<int:risk_id>/monitoring/", views.panel, name="panel"),
     path("digest/", views.my_digest, name="my_digest"),
+    path("digest/now/", views.send_digest_now, name="send_digest_now"),
     path("digest/<int:pk>/", views.digest, name="digest"),
     path("settings/", views.settings_page, name="settings"),
 ]

@@ -199,6 +199,19 @@ def my_digest(request: HttpRequest) -> HttpResponse:
     )
 
 
+@require_POST
+def send_digest_now(request: HttpRequest) -> HttpResponse:
+    Subscription.objects.get_or_create(
+        user=request.user, defaults={"active": False, "time_zone": request.user.time_zone}
+    )
+    if request.user.email:
+        actions.queue_digest_now(user=request.user, now=timezone.now())
+        messages.success(request, _("A digest is on its way to %(address)s.") % {"address": request.user.email})
+    else:
+        messages.error(request, _("You have no e-mail address yet; add one in your settings."))
+    return redirect("monitoring:my_digest")
+
+
 @require_safe
 def digest(request: HttpRequest, pk: int) -> HttpResponse:
     """A digest exactly as it was sent."""

@@ -28,12 +28,14 @@ def columns() -> list[Column]:
             ("preventive measures", "preventive", "mitigation", "mitigations", "mitigation notes", "mitigation plan",
              "mitigation strategy", "treatment", "response", "controls", "actions", "预防措施", "应对措施", "缓解措施", "措施"),
             _measures,
+            same=_same_measures,
         ),
         Column(
             Kind.CONTINGENCY.value,
             _("Contingency measures"),
             ("contingency measures", "contingency", "contingency plan", "fallback", "fallback plan", "应急措施", "应急预案"),
             _measures,
+            same=_same_measures,
         ),
     ]  # fmt: skip
 
@@ -51,6 +53,12 @@ def _measures(cell: Cell, _order: DateOrder) -> str:
     return measure_text.write(measures)
 
 
+def _same_measures(one: str | None, other: str | None) -> bool:
+    """Equal but for the order of the measures, which says nothing."""
+    first, second = measure_text.read(one or ""), measure_text.read(other or "")
+    return sorted(first, key=repr) == sorted(second, key=repr)
+
+
 def read(risks: Sequence[Risk]) -> dict[int, dict[str, Value]]:
     found: dict[int, dict[str, list[Measure]]] = {}
     for response in _in_force(risks):
@@ -63,18 +71,22 @@ def read(risks: Sequence[Risk]) -> dict[int, dict[str, Value]]:
 
 
 def _in_force(risks: Sequence[Risk]) -> list[Response]:
-    responses = Response.objects.filter(risk__in=[r.pk for r in risks], withdrawn_at=None).order_by("pk")
+    return [response for response in _ever_made(risks) if response.withdrawn_at is None]
+
+
+def _ever_made(risks: Sequence[Risk]) -> list[Response]:
+    responses = Response.objects.filter(risk__in=[r.pk for r in risks]).order_by("pk")
     return list(responses.prefetch_related(Prefetch("actions", Action.objects.select_related("owner").order_by("pk"))))
 
 
 def _as_measure(response: Response) -> Measure:
     return Measure(
-        title=response.title,
-        description=response.description,
-        trigger=response.trigger,
+        title=cells.text(response.title),
+        description=cells.text(response.description),
+        trigger=cells.text(response.trigger),
         confidence=response.confidence,
         steps=[
-            Step(a.title, a.status, a.done_on, a.due, a.owner.username if a.owner else "", a.cost, a.effect)
+            Step(cells.text(a.title), a.status, a.done_on, a.due, a.owner.username if a.owner else "", a.cost, a.effect)
             for a in response.actions.all()
         ],
     )
@@ -85,32 +97,39 @@ def check(values: Mapping[str, Value], team: Team | None) -> list[Problem]:
 
 
 def apply(changes: Changes) -> None:
-    """Add the stated measures that are not there, and withdraw those of a stated kind that are not stated."""
+    """Add the stated measures that are not there, and withdraw those of a stated kind that are not stated.
+
+    A stated measure that was withdrawn is put back, so an undo leaves the responses as they were.
+    """
     people = people_by_name()
     stands: dict[tuple[int, str], list[Response]] = {}
-    for response in _in_force([c.risk for c in changes.items]):
+    for response in _ever_made([c.risk for c in changes.items]):
         stands.setdefault((response.risk_id, response.kind), []).append(response)
     made: list[tuple[Response, Measure]] = []
     withdrawn: list[int] = []
+    restored: list[int] = []
     for change in changes.items:
         for kind in Kind.values:
             if kind not in change.values:
                 continue
             wanted = measure_text.read(change.values[kind] or "")
-            for response in stands.get((change.risk.pk, kind), []):
+            # Those in force come first: what is there already need not be put back.
+            for response in sorted(stands.get((change.risk.pk, kind), []), key=lambda r: r.withdrawn_at is not None):
                 measure = _as_measure(response)
                 if measure in wanted:
                     wanted.remove(measure)
-                else:
+                    restored += [response.pk] if response.withdrawn_at else []
+                elif response.withdrawn_at is None:
                     withdrawn.append(response.pk)
             made += [(_as_response(m, change.risk, kind, changes.by), m) for m in wanted]
     Response.objects.filter(pk__in=withdrawn).update(withdrawn_at=changes.at)
+    Response.objects.filter(pk__in=restored).update(withdrawn_at=None)
     Response.objects.bulk_create([response for response, _ in made])
     Action.objects.bulk_create(
         [_as_action(step, response, people) for response, measure in made for step in measure.steps]
     )
     touched = {response.risk_id for response, _ in made} | set(
-        Response.objects.filter(pk__in=withdrawn).values_list("risk", flat=True)
+        Response.objects.filter(pk__in=[*withdrawn, *restored]).values_list("risk", flat=True)
     )
     scores.rescore(touched, cause=Cause.RESPONSE, at=changes.at)
 

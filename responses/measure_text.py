@@ -8,6 +8,7 @@ Each response begins at the left edge with its title; what belongs to it is inde
       - Book the dates | done 2026-03-01 | due 2026-02-20 | owner tom | cost 500 | effect 20 %
 
 Text that other registers keep in such a cell is taken line by line: each line is a response without actions.
+Only a title with its confidence under it was written by us, so only there a backslash has a meaning.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from decimal import Decimal, InvalidOperation
 
 _STATUSES = ("planned", "in_progress", "done", "cancelled")
 _DETAIL = re.compile(r"  (confidence|description|trigger): (.*)")
+_CONFIDENCE = re.compile(r"  confidence: (\d{1,3}) %")
 _BULLET = re.compile(r"^\s*(?:[-–•*·]|\(?\d{1,2}[.)、])\s+")
 _TITLE_LIMIT = 200
 
@@ -71,18 +73,20 @@ def _step_line(step: Step) -> str:
 def read(text: str) -> list[Measure]:
     """The measures a cell holds. Never fails: a line of another form is a response of that title."""
     measures: list[Measure] = []
-    for line in text.replace("\r\n", "\n").replace("\r", "\n").split("\n"):
+    lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    for line, below in zip(lines, [*lines[1:], ""], strict=True):
         if measures and line.startswith("  - ") and (step := _read_step(line[4:])):
             measures[-1].steps.append(step)
         elif measures and (detail := _DETAIL.fullmatch(line)) and _take(measures[-1], detail[1], detail[2]):
             continue
         elif line.strip():
-            measures.append(_read_title(line))
+            measures.append(_read_title(line, ours=bool(_CONFIDENCE.fullmatch(below))))
     return measures
 
 
-def _read_title(line: str) -> Measure:
-    title = _unescape(_BULLET.sub("", line).strip() or line.strip())
+def _read_title(line: str, *, ours: bool) -> Measure:
+    title = _unescape(line).strip() if ours else _BULLET.sub("", line).strip()
+    title = title or line.strip()
     if len(title) <= _TITLE_LIMIT:
         return Measure(title)
     return Measure(title[: _TITLE_LIMIT - 1] + "…", description=title[:5000])
@@ -112,7 +116,7 @@ def _read_step(line: str) -> Step | None:
             done_on=dt.date.fromisoformat(done_on) if done_on else None,
             due=None if due == "due -" else dt.date.fromisoformat(due.removeprefix("due ")),
             owner="" if owner == "owner -" else owner.removeprefix("owner "),
-            cost=Decimal(cost.removeprefix("cost ")),
+            cost=round(Decimal(cost.removeprefix("cost ")), 2),
             effect=int(effect.removeprefix("effect ").removesuffix(" %")),
         )
     except (ValueError, InvalidOperation):
@@ -130,6 +134,7 @@ def _read_step(line: str) -> Step | None:
 
 def _escape(text: str) -> str:
     """On one line, not to be taken for the marks above, and reversible."""
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
     text = text.replace("\\", "\\\\").replace("\n", "\\n").replace("|", "\\p")
     if text != text.strip() or _BULLET.match(text):
         text = "\\_" + text + "\\_"

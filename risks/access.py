@@ -7,6 +7,7 @@ A risk that may not be seen answers like one that does not exist.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Literal
 
 from django.contrib.auth.models import AnonymousUser
@@ -77,6 +78,12 @@ def teams_seen(user: Person) -> QuerySet[Team]:
 def teams_worked_in(user: Person) -> QuerySet[Team]:
     """Teams a person may add risks, observations and imports to."""
     return Team.objects.filter(pk__in=reach.of(user).member)
+
+
+def worked_in(user: Person, teams: Iterable[Team]) -> list[Team]:
+    """Of teams that are loaded already, those a person may add risks to."""
+    ids = reach.of(user).member
+    return [team for team in teams if team.pk in ids]
 
 
 def may_capture(user: Person) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -22,7 +23,6 @@ from risks.register_files.cells import BadCell, DateOrder
 from risks.register_files.table import Cell
 from risks.register_files.writing import WritableCell
 
-_TEXT_LIMITS = {"title": 200, "source": 200, "external_ref": 60}
 _FIELDS = (
     "title",
     "cause",
@@ -62,6 +62,14 @@ def _text(limit: int) -> Callable[[Cell, DateOrder], str]:
         return text
 
     return parse
+
+
+def _title(cell: Cell, order: DateOrder) -> str:
+    return _on_one_line(_text(5000)(cell, order))
+
+
+def _on_one_line(text: str) -> str:
+    return re.sub(r"\s*\n\s*", " ", text)
 
 
 def _date(cell: Cell, order: DateOrder) -> str | None:
@@ -130,7 +138,7 @@ def columns() -> list[Column]:
         column(
             "title", _("Title"),
             "title, risk title, risk, risk name, risk description, description, summary, name, risk statement, "
-            "标题, 风险标题, 风险名称, 风险描述, 风险, 描述", _text(5000),
+            "标题, 风险标题, 风险名称, 风险描述, 风险, 描述", _title,
         ),
         column("category", _("Category"), "category, risk category, type, risk type, area, 类别, 风险类别, 分类, 类型", _text(80)),
         column("cause", _("Cause"), "cause, causes, root cause, reason, 原因, 成因, 风险原因", _text(5000)),
@@ -198,10 +206,14 @@ def read(risks: Sequence[Risk]) -> dict[int, dict[str, Value]]:
         stated: dict[str, Value] = {}
         for name in _FIELDS:
             value = getattr(risk, name)
-            stated[name] = value.isoformat() if isinstance(value, dt.date) else value
+            if isinstance(value, dt.date):
+                value = value.isoformat()
+            # Browsers send line breaks as CR LF; what a file can hold is the same text in its normal form.
+            stated[name] = cells.text(value) if isinstance(value, str) else value
         sheet = getattr(risk, "sheet", None) or CoverSheet()
         band = bands.get(sheet.band or 0)
         values[risk.pk] = stated | {
+            "title": _on_one_line(stated["title"]),
             "reference": risk.reference,
             "category": str(risk.category),
             "customer": risk.customer.name if risk.customer else "",
@@ -243,11 +255,25 @@ def apply(changes: Changes) -> None:
         for risk in old:
             risk.version += 1
         if old:
+            _settle_numbers(old)
             bulk_update_with_history(
                 old, Risk, [*_FIELDS, "team", "version"], batch_size=100,
                 default_user=changes.by, default_change_reason=reason,
             )  # fmt: skip
         _set_tags([c for c in changes.items if "tags" in c.values])
+
+
+def _settle_numbers(risks: Sequence[Risk]) -> None:
+    """Let the own numbers of live risks be exchanged; one that another risk has, seen or unseen, gives way."""
+    numbered = [risk for risk in risks if risk.external_ref]
+    others = Risk.objects.live().exclude(pk__in=[risk.pk for risk in risks])
+    taken = set(others.filter(external_ref__in=[r.external_ref for r in numbered]).values_list("team", "external_ref"))
+    for risk in numbered:
+        if (risk.team_id, risk.external_ref) in taken:
+            risk.external_ref = ""
+        taken.add((risk.team_id, risk.external_ref))
+    # The database compares row by row, so no row may keep its old number while others get theirs.
+    Risk.objects.filter(pk__in=[risk.pk for risk in risks]).exclude(external_ref="").update(external_ref="")
 
 
 def _fill(change: Change, resolve: _Names, *, today: dt.date) -> None:
@@ -292,22 +318,24 @@ class _Names:
 
 
 def categories_by_name() -> dict[str, Category]:
-    """Categories by key and by either name, in lower case."""
-    named: dict[str, Category] = {}
-    for category in Category.objects.all():
-        for name in (category.key, category.name_zh, category.name_en):
-            if name:
-                named[name.strip().lower()] = category
-    return named
+    """Categories by key and by either name, in lower case; one's name counts before another's key."""
+    categories = list(Category.objects.all())
+    keys, zh, en = ({getattr(c, name): c for c in categories} for name in ("key", "name_zh", "name_en"))
+    return {name.strip().lower(): category for name, category in {**keys, **zh, **en}.items() if name}
 
 
 def people_by_name() -> dict[str, User]:
-    """Active people by user name, e-mail and, where nobody shares it, full name; in lower case."""
-    people = list(User.objects.filter(is_active=True))
+    """Active people by user name, e-mail and, where nobody shares it, full name; in lower case.
+
+    Our own files call people by their user names, so who has left is known by that one.
+    """
+    everybody = list(User.objects.all())
+    people = [person for person in everybody if person.is_active]
     full = [person.get_full_name().lower() for person in people]
     named = {name: p for name, p in zip(full, people, strict=True) if name and full.count(name) == 1}
     named |= {person.email.lower(): person for person in people if person.email}
-    return named | {person.username.lower(): person for person in people}
+    gone = {person.username.lower(): person for person in everybody if not person.is_active}
+    return gone | named | {person.username.lower(): person for person in people}
 
 
 def _set_tags(changes: Sequence[Change]) -> None:

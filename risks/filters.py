@@ -2,20 +2,36 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import django_filters as filters
 from django import forms
+from django.contrib.auth.models import AnonymousUser
 from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from riskreg.accounts.models import Team
+from riskreg.accounts.models import Team, User
 from risks import access, scores
-from risks.forms import TeamChoice
+from risks.forms import indented
 from risks.models import Category, Risk
 from risks.models.category import localised
 from risks.models.risk import RiskQuerySet
+
+
+@dataclass(frozen=True)
+class Choices:
+    """What can be chosen from, loaded once for the filter and the capture line together."""
+
+    bands: Sequence[Any]
+    categories: Sequence[Category]
+    teams: Sequence[Team]
+
+    @classmethod
+    def of(cls, user: User | AnonymousUser) -> Choices:
+        return cls(scores.active_method().bands, list(Category.objects.all()), list(access.teams_seen(user)))
 
 
 class RegisterFilter(filters.FilterSet):
@@ -27,12 +43,8 @@ class RegisterFilter(filters.FilterSet):
         empty_label=None,
     )
     band = filters.ChoiceFilter(method="by_band", label=_("Band"), empty_label=_("All bands"))
-    category = filters.ModelChoiceFilter(
-        queryset=Category.objects.all(), label=_("Category"), empty_label=_("All categories")
-    )
-    team = filters.ModelChoiceFilter(
-        queryset=Team.objects.none(), method="by_team", label=_("Team"), empty_label=_("All teams")
-    )
+    category = filters.ChoiceFilter(field_name="category", label=_("Category"), empty_label=_("All categories"))
+    team = filters.ChoiceFilter(method="by_team", label=_("Team"), empty_label=_("All teams"))
     owner = filters.ChoiceFilter(
         choices=[("me", _("Mine")), ("none", _("Without owner"))],
         method="by_owner",
@@ -53,17 +65,18 @@ class RegisterFilter(filters.FilterSet):
         model = Risk
         fields: list[str] = []
 
-    def __init__(self, data: Any = None, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, data: Any = None, *args: Any, choices: Choices, **kwargs: Any) -> None:
         # An open register is what everybody means by the register.
         data = data.copy() if data is not None else {}
         data.setdefault("status", "open")
         super().__init__(data, *args, **kwargs)
-        bands = scores.active_method().bands
-        self.filters["band"].extra["choices"] = [
-            (str(b.position), localised(b.label.en, b.label.zh)) for b in reversed(bands)
-        ]
-        self.filters["team"].field_class = TeamChoice
-        self.filters["team"].queryset = access.teams_seen(self.request.user)
+        self.choices = choices
+        for name, offered in (
+            ("band", [(b.position, localised(b.label.en, b.label.zh)) for b in reversed(choices.bands)]),
+            ("category", [(c.pk, str(c)) for c in choices.categories]),
+            ("team", [(t.pk, indented(t)) for t in choices.teams]),
+        ):
+            self.filters[name].extra["choices"] = offered
 
     @property
     def form(self) -> forms.Form:
@@ -103,8 +116,10 @@ class RegisterFilter(filters.FilterSet):
     def by_band(self, queryset: RiskQuerySet, name: str, value: str) -> RiskQuerySet:
         return queryset.filter(sheet__band=int(value))
 
-    def by_team(self, queryset: RiskQuerySet, name: str, value: Team) -> RiskQuerySet:
-        return queryset.filter(team__path__startswith=value.path)
+    def by_team(self, queryset: RiskQuerySet, name: str, value: str) -> RiskQuerySet:
+        """The team and all below it."""
+        path = next(team.path for team in self.choices.teams if team.pk == int(value))
+        return queryset.filter(team__in=[team.pk for team in self.choices.teams if team.path.startswith(path)])
 
     def by_owner(self, queryset: RiskQuerySet, name: str, value: str) -> RiskQuerySet:
         return queryset.filter(owner=self.request.user) if value == "me" else queryset.filter(owner=None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from crispy_forms.helper import FormHelper
@@ -31,7 +32,7 @@ class TeamChoice(forms.ModelChoiceField):
     """Teams in the order of the tree, indented by depth."""
 
     def label_from_instance(self, obj: Any) -> str:
-        return "  " * obj.depth + obj.name
+        return indented(obj)
 
 
 def only_choice(field: forms.ModelChoiceField, queryset: Any) -> None:
@@ -43,17 +44,26 @@ def only_choice(field: forms.ModelChoiceField, queryset: Any) -> None:
 
 
 class CaptureForm(forms.Form):
-    """One line and Enter."""
+    """One line and Enter. Categories and teams are given as loaded, since the page around it needs them, too."""
 
     title = forms.CharField(max_length=200, label=_("What could go wrong?"))
-    category = forms.ModelChoiceField(Category.objects.none(), label=_("Category"), empty_label=None)
-    team = TeamChoice(Team.objects.none(), label=_("Team"), empty_label=None)
 
-    def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, categories: Sequence[Category], teams: Sequence[Team], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["category"].queryset = Category.objects.in_use()  # type: ignore[attr-defined]
-        self.fields["team"].queryset = access.teams_worked_in(user)  # type: ignore[attr-defined]
-        self.fields["title"].widget.attrs["id"] = "capture-title"
+        self.fields["category"] = _choice(_("Category"), [c for c in categories if not c.archived], str)
+        self.fields["team"] = _choice(_("Team"), teams, indented)
+
+
+def indented(team: Team) -> str:
+    """A team's name, moved in by its depth in the tree."""
+    return "\u2003" * team.depth + team.name
+
+
+def _choice(label: Any, rows: Sequence[Any], name: Callable[[Any], str]) -> forms.TypedChoiceField:
+    by_key = {str(row.pk): row for row in rows}
+    return forms.TypedChoiceField(
+        label=label, choices=[(key, name(row)) for key, row in by_key.items()], coerce=by_key.__getitem__
+    )
 
 
 class RiskForm(forms.ModelForm):

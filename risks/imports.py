@@ -7,12 +7,12 @@ chunks; the last transaction makes them live together with the changes to risks 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q
 from simple_history.utils import bulk_update_with_history
 
 from riskreg.accounts.models import Team, User
@@ -22,6 +22,7 @@ from risks import register, scores
 from risks.access import editable_risks, teams_worked_in, visible_risks
 from risks.columns import categories_by_name, people_by_name, team_paths
 from risks.models import Category, Cause, ImportBatch, ImportRow, Risk, ScoreEntry
+from risks.models.risk import RiskQuerySet
 from risks.register import Change, Changes, Column, Problem
 from risks.register_files import cells
 from risks.register_files.cells import BadCell, DateOrder
@@ -116,13 +117,17 @@ def _counts(rows: Sequence[ImportRow]) -> dict[str, int]:
     return counts
 
 
+def _columns_by_key() -> dict[str, Column]:
+    return {column.key: column for column in register.columns()}
+
+
 class _Planner:
     """One pass over the rows of a file, with everything they are compared with loaded once."""
 
     def __init__(self, batch: ImportBatch) -> None:
         self.batch = batch
         self.options = Options.of(batch)
-        self.columns = {column.key: column for column in register.columns()}
+        self.columns = _columns_by_key()
         self.mapped: dict[int, Column] = {
             int(index): self.columns[key] for index, key in batch.mapping.items() if key in self.columns
         }
@@ -131,9 +136,9 @@ class _Planner:
         self.people = people_by_name()
         self.categories = categories_by_name()
         by = batch.created_by
-        paths = team_paths()
-        worked_in = set(teams_worked_in(by).values_list("pk", flat=True)) if by else set(paths)
-        self.teams = _by_unique_name({pk: name for pk, name in paths.items() if pk in worked_in})
+        self.paths = team_paths()
+        worked_in = set(teams_worked_in(by).values_list("pk", flat=True)) if by else set(self.paths)
+        self.teams = _by_unique_name({pk: name for pk, name in self.paths.items() if pk in worked_in})
         self._load_existing(by)
         self.seen: set[tuple[str, str]] = set()
 
@@ -142,9 +147,9 @@ class _Planner:
         self.editable = set(editable_risks(by).values_list("pk", flat=True)) if by else None
         self.by_ref: dict[tuple[int, str], int] = {}
         self.by_title: dict[tuple[int, str], int] = {}
-        self.ids: set[int] = set()
+        self.team_of: dict[int, int] = {}
         for pk, team, ref, title in seen.order_by("-pk").values_list("pk", "team", "external_ref", "title"):
-            self.ids.add(pk)
+            self.team_of[pk] = team
             self.by_title[team, title.strip().lower()] = pk
             if ref:
                 self.by_ref[team, ref] = pk
@@ -200,19 +205,21 @@ class _Planner:
         return values, problems
 
     def _cut_title(self, values: dict[str, Any], problems: list[Problem]) -> None:
-        title = " ".join(values.get("title", "").split())
+        title = values.get("title", "")
         if len(title) > 200:
             values.setdefault("event", title)
             problems.append(Problem("title_cut", "title", title[:80]))
-            title = title[:199] + "…"
-        if "title" in values:
-            values["title"] = title
+            values["title"] = title[:199] + "…"
 
     def _team(self, values: dict[str, Any], problems: list[Problem]) -> Team:
         name = values.get("team", "")
         if not name:
             return self.batch.team
         team_id = self.teams.get(name.strip().lower())
+        if team_id is None:
+            # Whoever owns a risk elsewhere may change it there, if not add to its team.
+            there = self.team_of.get(self._referenced(values.get("reference", "")) or 0, 0)
+            team_id = there if self.paths.get(there, "").lower() == name.strip().lower() else None
         if team_id is None:
             problems.append(Problem("unknown_team", "team", name[:80]))
             return self.batch.team
@@ -248,8 +255,12 @@ class _Planner:
         if ref and (f"ref {team.pk}", ref) in self.seen:
             problems.append(Problem("twice_in_file", "external_ref", ref))
         pk = self._referenced(reference)
+        if pk is not None and ("risk", str(pk)) in self.seen:
+            problems.append(Problem("twice_in_file", "reference", reference))
         if pk is None and ref:
             pk = self.by_ref.get((team.pk, ref))
+            if pk is not None and ("risk", str(pk)) in self.seen:
+                pk = None  # that one has been given another number further up
         if pk is None:
             # Same title twice in a file is the same risk only if nothing tells the two rows apart.
             if not (reference or ref) and (f"title {team.pk}", title) in self.seen:
@@ -268,7 +279,7 @@ class _Planner:
         digits = reference.upper().removeprefix("R-")
         if not (digits.isascii() and digits.isdecimal() and len(digits) < 18):
             return None
-        return int(digits) if int(digits) in self.ids else None
+        return int(digits) if int(digits) in self.team_of else None
 
     def _compare(self, updates: list[ImportRow]) -> None:
         """Rows that would change nothing are skipped; the others remember what stands there, for the undo."""
@@ -280,21 +291,31 @@ class _Planner:
             stands = register.read(list(risks.values()))
             for row in chunk:
                 assert row.risk_id is not None  # noqa: S101  only updates come here
-                risk, now = risks[row.risk_id], stands[row.risk_id]
-                stated = {k: v for k, v in row.values.items() if k != "team_id"}
-                if "category" in stated:
-                    known = self.categories.get(stated["category"].strip().lower())
-                    stated["category"] = str(known) if known else stated["category"]
-                if "team_id" in row.values:
-                    stated["team"] = now["team"] if risk.team_id == row.values["team_id"] else stated["team"]
-                changed = [key for key, value in stated.items() if now.get(key) != value]
-                if not changed:
-                    row.verdict, row.reasons = (
-                        Verdict.SKIP,
-                        [*row.reasons, Problem("unchanged", "title", risk.reference)],
-                    )
+                risk = risks[row.risk_id]
+                before = _before(row, risk, stands[row.risk_id], self.columns, self.categories)
+                if before["changed"]:
+                    row.before = before
                 else:
-                    row.before = {"version": risk.version, "team_id": risk.team_id, "changed": changed, "values": now}
+                    row.verdict = Verdict.SKIP
+                    row.reasons = [*row.reasons, Problem("unchanged", "title", risk.reference)]
+
+
+def _before(
+    row: ImportRow,
+    risk: Risk,
+    now: Mapping[str, Any],
+    columns: Mapping[str, Column],
+    categories: Mapping[str, Category],
+) -> dict[str, Any]:
+    """What stands where a row would change something."""
+    stated = {k: v for k, v in row.values.items() if k != "team_id"}
+    if "category" in stated:
+        known = categories.get(stated["category"].strip().lower())
+        stated["category"] = str(known) if known else stated["category"]
+    if "team_id" in row.values:
+        stated["team"] = now["team"] if risk.team_id == row.values["team_id"] else stated["team"]
+    changed = [key for key, value in stated.items() if not columns[key].same(now.get(key), value)]
+    return {"version": risk.version, "team_id": risk.team_id, "changed": changed, "values": now}
 
 
 def _by_unique_name(paths: dict[int, str]) -> dict[str, int]:
@@ -332,11 +353,18 @@ def apply(*, batch: ImportBatch, claim: Claim) -> dict[str, int]:
     with claim.fenced(advance=len(updates)):
         at = claim.now()
         _update(batch, updates, at=at)
-        Risk.objects.filter(import_batch=batch, state=Risk.State.STAGED).update(state=Risk.State.LIVE)
+        _show(Risk.objects.filter(import_batch=batch, state=Risk.State.STAGED))
         batch.state, batch.finished_at = State.DONE, at
         batch.table = []  # the rows carry what is needed from here on
         batch.save(update_fields=["state", "finished_at", "table"])
     return dict(batch.counts)
+
+
+def _show(staged: RiskQuerySet) -> None:
+    """Make risks live. An own number gives way to a live risk that has it, seen or unseen by whoever imports."""
+    same_number = Risk.objects.live().filter(team=OuterRef("team"), external_ref=OuterRef("external_ref"))
+    staged.exclude(external_ref="").filter(Exists(same_number)).update(external_ref="")
+    staged.update(state=Risk.State.LIVE)
 
 
 def _create(batch: ImportBatch, rows: Sequence[ImportRow], *, fallback: Category, at: dt.datetime) -> None:
@@ -357,15 +385,17 @@ def _create(batch: ImportBatch, rows: Sequence[ImportRow], *, fallback: Category
 def _update(batch: ImportBatch, rows: Sequence[ImportRow], *, at: dt.datetime) -> None:
     risks = _with_relations([row.risk_id for row in rows if row.risk_id])
     teams = Team.objects.in_bulk({row.values.get("team_id") for row in rows} - {None})
+    # Somebody may have edited them since the preview; the undo goes back to what stands now.
+    stands, columns, categories = register.read(list(risks.values())), _columns_by_key(), categories_by_name()
     items = []
     for row in rows:
         risk = risks.get(row.risk_id or 0)
         if risk is None:
             continue
+        row.before = _before(row, risk, stands[risk.pk], columns, categories) | {"version": risk.version + 1}
         risk.team = teams.get(row.values.get("team_id", 0), risk.team)
         items.append(Change(risk, {k: v for k, v in row.values.items() if k not in ("team", "team_id")}))
         row.applied = True
-        row.before["version"] = risk.version + 1
     register.apply(Changes(items, by=batch.created_by, at=at, batch=batch))
     _settle(items, at=at)
     ImportRow.objects.bulk_update(rows, ["applied", "before"], batch_size=200)
@@ -389,8 +419,10 @@ def undo(*, batch: ImportBatch, at: dt.datetime) -> dict[str, int]:
         if not ImportBatch.objects.filter(pk=batch.pk, state=State.DONE).update(state=State.UNDONE):
             return {}
         batch.state = State.UNDONE
+        rows = list(batch.rows.filter(verdict=Verdict.UPDATE, applied=True).select_related("risk"))
+        ours = Q(risk__import_batch=batch) | Q(risk__in=[row.risk_id for row in rows])
         touched = set(
-            ScoreEntry.objects.filter(risk__import_batch=batch, at__gt=batch.finished_at)
+            ScoreEntry.objects.filter(ours, at__gt=batch.finished_at)
             .exclude(cause=Cause.RULES)
             .values_list("risk", flat=True)
         )
@@ -401,8 +433,7 @@ def undo(*, batch: ImportBatch, at: dt.datetime) -> dict[str, int]:
         for risk in gone:
             risk.state = Risk.State.BIN
         bulk_update_with_history(gone, Risk, ["state"], batch_size=200, default_change_reason=f"undo import {batch.pk}")
-        rows = list(batch.rows.filter(verdict=Verdict.UPDATE, applied=True).select_related("risk"))
-        unchanged = [r for r in rows if r.risk and r.risk.version == r.before["version"]]
+        unchanged = [r for r in rows if r.risk and r.risk.version == r.before["version"] and r.risk_id not in touched]
         _restore(batch, unchanged, at=at)
         counts = {
             "undone": len(gone) + len(unchanged),
@@ -421,7 +452,8 @@ def _restore(batch: ImportBatch, rows: Sequence[ImportRow], *, at: dt.datetime) 
         risk, before = risks[row.risk_id or 0], row.before
         risk.team = teams[before["team_id"]]
         # Columns that stood empty are stated empty, or the imported value would stay.
-        values = {key: before["values"].get(key) for key in before["changed"]}
+        changed = before["changed"] + (["outcome", "closed_on"] if "status" in before["changed"] else [])
+        values = {key: before["values"].get(key) for key in changed}
         values |= {
             key: ""
             for key, value in values.items()
@@ -429,7 +461,7 @@ def _restore(batch: ImportBatch, rows: Sequence[ImportRow], *, at: dt.datetime) 
         }
         values |= {key: "" for key in ("preventive", "contingency") if key in values and values[key] is None}
         items.append(Change(risk, {k: v for k, v in values.items() if k not in ("team", "reference")}))
-    register.apply(Changes(items, by=batch.created_by, at=at, batch=batch))
+    register.apply(Changes(items, by=batch.created_by, at=at, batch=batch, restores=True))
     _settle(items, at=at)
 
 

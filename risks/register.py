@@ -8,6 +8,7 @@ settings.REGISTER_COLUMNS names a module per stage, each with ``columns(user) ->
 from __future__ import annotations
 
 import datetime as dt
+import operator
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -44,6 +45,7 @@ class Column:
     parse: Callable[[Cell, DateOrder], Value] | None  # None: calculated by us, never read
     show: Callable[[Value], WritableCell] = lambda value: value
     is_date: bool = False
+    same: Callable[[Value, Value], bool] = operator.eq  # whether two values say the same
 
 
 @dataclass
@@ -63,6 +65,7 @@ class Changes:
     by: User | None
     at: dt.datetime
     batch: ImportBatch
+    restores: bool = False  # an undo: what is stated stood before, however old it is
 
 
 def _modules(name: str) -> Iterator[Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from django.core.paginator import Paginator
@@ -23,7 +23,7 @@ def list_page(
     template: str,
     orders: Mapping[str, str],
     default_order: str,
-    filterset: type[FilterSet] | None = None,
+    filterset: Callable[..., FilterSet] | None = None,
     context: Mapping[str, Any] | None = None,
     per_page: int = PER_PAGE,
 ) -> HttpResponse:

@@ -90,7 +90,7 @@ def _shown(value: object) -> str:
 
 
 def text(cell: Cell) -> str:
-    """Plain text without control characters but line feeds and tabs; whole floats without '.0'; dates as ISO."""
+    """Plain text without characters no workbook can hold or nobody sees; whole floats without '.0'; dates as ISO."""
     if cell is None:
         return ""
     if isinstance(cell, str):
@@ -108,7 +108,9 @@ def text(cell: Cell) -> str:
 
 
 def _is_printable(character: str) -> bool:
-    return character in "\n\t" or unicodedata.category(character) not in ("Cc", "Cs")
+    if character in "\n\t":
+        return True
+    return unicodedata.category(character) not in ("Cc", "Cs") and character not in "\ufffe\uffff"
 
 
 def _folded(cell: str) -> str:

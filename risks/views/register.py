@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
@@ -13,8 +15,8 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
 from riskreg.ui.listing import list_page
-from risks import access, actions, queries, register, scores
-from risks.filters import RegisterFilter
+from risks import access, actions, queries, register
+from risks.filters import Choices, RegisterFilter
 from risks.forms import CaptureForm
 from risks.register_files.writing import write_csv, write_xlsx
 
@@ -35,30 +37,36 @@ ORDERS = {
 @require_safe
 def register_page(request: HttpRequest) -> HttpResponse:
     risks = access.visible_risks(request.user).select_related("sheet", "category", "owner", "team", "customer")
+    choices = Choices.of(request.user)
     return list_page(
         request,
         queryset=risks,
         template="risks/register.html",
         orders=ORDERS,
         default_order="-score",
-        filterset=RegisterFilter,
+        filterset=partial(RegisterFilter, choices=choices),
         context={
-            "capture": _capture_form(request) if access.may_capture(request.user) else None,
-            "bands": scores.active_method().bands,
+            "capture": _capture_form(request, choices) if access.may_capture(request.user) else None,
+            "bands": choices.bands,
         },
     )
 
 
-def _capture_form(request: HttpRequest, data: object = None) -> CaptureForm:
+def _capture_form(request: HttpRequest, choices: Choices) -> CaptureForm:
     """The line on top; category and team stay as they were last chosen."""
-    return CaptureForm(data, user=request.user, initial=request.session.get("capture", {}))  # type: ignore[arg-type]
+    return CaptureForm(
+        request.POST or None,
+        categories=choices.categories,
+        teams=access.worked_in(request.user, choices.teams),
+        initial=request.session.get("capture", {}),
+    )
 
 
 @require_POST
 def capture(request: HttpRequest) -> HttpResponse:
     if not access.may_capture(request.user):
         raise PermissionDenied
-    form = _capture_form(request, request.POST)
+    form = _capture_form(request, Choices.of(request.user))
     if not form.is_valid():
         for errors in form.errors.values():
             messages.error(request, " ".join(str(error) for error in errors))
@@ -90,7 +98,9 @@ def duplicates(request: HttpRequest) -> HttpResponse:
 @require_safe
 def export(request: HttpRequest, kind: str) -> HttpResponse:
     """The register as it is shown, filters and order included, as a file that imports back."""
-    filters = RegisterFilter(request.GET, queryset=access.visible_risks(request.user), request=request)
+    filters = RegisterFilter(
+        request.GET, queryset=access.visible_risks(request.user), request=request, choices=Choices.of(request.user)
+    )
     sort = request.GET.get("sort", "-score")
     name = ORDERS.get(sort.lstrip("-"), "sheet__score")
     risks = filters.qs.order_by(f"{'-' if sort.startswith('-') else ''}{name}", "-pk")
