@@ -62,7 +62,7 @@ bench: $(VENV)/dev
 	$(PY) -m bench
 
 messages: $(VENV)/dev
-	$(PY) manage.py makemessages --locale zh_Hans --no-obsolete --no-location --ignore .venv --ignore node_modules --ignore var
+	$(PY) manage.py makemessages --locale zh_Hans --no-obsolete --no-location --ignore .venv --ignore node_modules --ignore var --ignore tests --ignore bench
 
 lock: $(VENV)/made
 	@$(PY) -m pip install --quiet uv

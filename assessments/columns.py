@@ -139,7 +139,8 @@ def check(values: Mapping[str, Value], team: Team | None) -> list[Problem]:
     """Half a judgement is none: said as a note, and the risk stays unassessed."""
     likelihood, impacts = values.get("likelihood"), _impacts(values)
     if bool(likelihood) != bool(impacts):
-        return [Problem("half_judged", "likelihood" if likelihood is None else "impact", "")]
+        given = "likelihood" if likelihood else _IMPACT_PREFIX + next(iter(impacts))
+        return [Problem("half_judged", given, "")]
     return []
 
 

@@ -7,7 +7,7 @@ from django import forms
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from responses.models import Action, Response
+from responses.models import Action, Kind, Response
 from riskreg.accounts import reach
 from riskreg.accounts.models import User
 from risks.forms import DayInput
@@ -15,10 +15,12 @@ from risks.models import Risk
 
 
 class ResponseForm(forms.ModelForm):
+    kind = forms.ChoiceField(choices=Kind.choices, label=_("Kind"), widget=forms.RadioSelect)
+
     class Meta:
         model = Response
         fields = ["kind", "title", "description", "trigger", "confidence"]
-        widgets = {"description": forms.Textarea(attrs={"rows": 2}), "kind": forms.RadioSelect}
+        widgets = {"description": forms.Textarea(attrs={"rows": 2})}
 
 
 class ActionForm(forms.ModelForm):
@@ -26,6 +28,8 @@ class ActionForm(forms.ModelForm):
         model = Action
         fields = ["title", "owner", "due", "status", "cost", "effect"]
         widgets = {"due": DayInput()}
+        labels = {"effect": _("Effect in %")}
+        help_texts = {"effect": ""}
 
     def __init__(self, *args: Any, owners: Any = None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

@@ -157,6 +157,7 @@ AUTH_PASSWORD_VALIDATORS = [
 
 LANGUAGES = [("en", "English"), ("zh-hans", "简体中文")]
 LANGUAGE_CODE = env.choice("LANGUAGE_CODE", {"en", "zh-hans"}, default="en")
+FORMAT_MODULE_PATH = ["riskreg.formats"]
 LOCALE_PATHS = [BASE_DIR / "locale"]
 USE_I18N = True
 USE_TZ = True

@@ -54,6 +54,12 @@ class User(AbstractUser):
     def __str__(self) -> str:
         return self.get_full_name() or self.username
 
+    def get_full_name(self) -> str:
+        """The name in the order of its script: family name first, and no space, in Chinese."""
+        if self.last_name and self.last_name[0] >= "\u4e00":
+            return f"{self.last_name}{self.first_name}".strip()
+        return super().get_full_name()
+
 
 class TeamQuerySet(models.QuerySet["Team"]):
     def under(self, paths: list[str]) -> TeamQuerySet:

@@ -3,6 +3,7 @@
 import re
 import unicodedata
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 
 from risks.register_files.table import Cell, is_blank
 
@@ -25,6 +26,7 @@ _ABOUT = frozenset(
 )
 
 
+@lru_cache(maxsize=4096)  # the same few hundred spellings are asked for with every cell of the first rows
 def normalised(heading: str) -> str:
     """Half-width, lower case, words divided by single spaces, without brackets, punctuation or plural s."""
     plain = unicodedata.normalize("NFKC", _CAMEL.sub(" ", heading[:MAX_HEADING_CHARACTERS]))

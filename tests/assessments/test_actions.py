@@ -15,10 +15,11 @@ from risks.models import Cause, CoverSheet, Risk, ScoreEntry
 
 MakeRisk = Callable[..., Risk]
 AT = dt.datetime(2026, 3, 2, 9, 0, tzinfo=dt.UTC)
+TODAY = AT.date()
 DAY = dt.timedelta(days=1)
 
 
-def judgement(risk: Risk, likelihood: int = 3, on: dt.date = AT.date(), **impacts: int) -> Judgement:
+def judgement(risk: Risk, likelihood: int = 3, on: dt.date = TODAY, **impacts: int) -> Judgement:
     return Judgement(risk.pk, likelihood, impacts or {"financial": 3}, "expert", "two of three bids lost", on)
 
 
@@ -34,7 +35,7 @@ def test_the_judgement_is_kept_with_what_it_was_worth(make_risk: MakeRisk, cast:
     assert (kept.likelihood_level, kept.impact_levels) == (4, {"financial": 2, "reputation": 5})
     assert (kept.probability, kept.impact) == (math.sqrt(0.3 * 0.6), 500_000)
     assert (kept.decided_by, kept.basis, kept.evidence) == ("reputation", "expert", "two of three bids lost")
-    assert (kept.assessor, kept.assessed_on, kept.created_at) == (cast.max, AT.date(), AT)
+    assert (kept.assessor, kept.assessed_on, kept.created_at) == (cast.max, TODAY, AT)
     assert (kept.method.version, kept.is_current) == (1, True)
 
 
@@ -50,9 +51,10 @@ def test_the_score_is_there_when_it_returns(make_risk: MakeRisk) -> None:
 def test_judgements_are_added_and_never_overwritten(make_risk: MakeRisk) -> None:
     risk = make_risk(at=AT)
     first = assess_risk(risk=risk, by=None, judgement=judgement(risk, 2), at=AT)
-    second = assess_risk(risk=risk, by=None, judgement=judgement(risk, 5, AT.date() + DAY), at=AT + DAY)
+    second = assess_risk(risk=risk, by=None, judgement=judgement(risk, 5, TODAY + DAY), at=AT + DAY)
     assert list(risk.assessments.values_list("pk", "likelihood_level", "is_current")) == [
-        (second.pk, 5, True), (first.pk, 2, False),
+        (second.pk, 5, True),
+        (first.pk, 2, False),
     ]
 
 
@@ -66,7 +68,7 @@ def test_of_two_on_one_day_the_later_entered_stands(make_risk: MakeRisk) -> None
 def test_one_of_an_earlier_day_is_kept_but_does_not_stand(make_risk: MakeRisk) -> None:
     risk = make_risk(at=AT)
     assess_risk(risk=risk, by=None, judgement=judgement(risk, 4), at=AT)
-    late = assess_risk(risk=risk, by=None, judgement=judgement(risk, 1, AT.date() - DAY), at=AT + DAY)
+    late = assess_risk(risk=risk, by=None, judgement=judgement(risk, 1, TODAY - DAY), at=AT + DAY)
     assert not late.is_current
     assert current(risk).likelihood_level == 4
     assert risk.assessments.count() == 2
@@ -87,7 +89,7 @@ def test_what_the_method_does_not_know_leaves_nothing_behind(
     make_risk: MakeRisk, likelihood: int, impacts: dict[str, int], error: str
 ) -> None:
     good, bad = make_risk(at=AT), make_risk("Another", at=AT)
-    wrong = Judgement(bad.pk, likelihood, impacts, "expert", "", AT.date())
+    wrong = Judgement(bad.pk, likelihood, impacts, "expert", "", TODAY)
     with pytest.raises((KeyError, ValueError), match=error):
         assess_risks(judgements=[judgement(good), wrong], by=None, at=AT)
     assert Assessment.objects.count() == 0

@@ -43,10 +43,16 @@ def test_the_default_method_reads() -> None:
     spec = read_method(DEFAULT_METHOD, version=7)
     assert spec.version == 7
     assert [level.label.en for level in spec.likelihood] == [
-        "Rare", "Unlikely", "Possible", "Likely", "Almost certain",
+        "Rare",
+        "Unlikely",
+        "Possible",
+        "Likely",
+        "Almost certain",
     ]
     assert [(d.key, d.weight, len(d.levels)) for d in spec.dimensions] == [
-        ("financial", 0.5, 5), ("reputation", 0.25, 5), ("market_share", 0.25, 5),
+        ("financial", 0.5, 5),
+        ("reputation", 0.25, 5),
+        ("market_share", 0.25, 5),
     ]
     assert spec.combination == "hybrid"
     assert [(b.position, b.threshold, b.colour, b.review_days, b.tolerable) for b in spec.bands] == [
@@ -84,8 +90,12 @@ def test_the_span_reaches_from_the_least_to_the_greatest_exposure() -> None:
 
 
 def test_labels_and_descriptors_may_be_missing_in_a_language() -> None:
-    spec = changed(lambda d: [put("likelihood", 0, "label", value={"en": "Rare"})(d), drop(
-        "dimensions", 0, "levels", 0, "descriptor")(d)])
+    spec = changed(
+        lambda d: [
+            put("likelihood", 0, "label", value={"en": "Rare"})(d),
+            drop("dimensions", 0, "levels", 0, "descriptor")(d),
+        ]
+    )
     assert (spec.likelihood[0].label.en, spec.likelihood[0].label.zh) == ("Rare", "")
     assert spec.primary.levels[0].descriptor.en == ""
 

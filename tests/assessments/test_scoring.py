@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import itertools
 import math
 from typing import Any
 
@@ -22,9 +23,8 @@ def method(combination: str = "hybrid", **money: list[float]) -> MethodSpec:
     definition: dict[str, Any] = copy.deepcopy(DEFAULT_METHOD)
     definition["combination"] = combination
     for dimension in definition["dimensions"]:
-        for level, (low, high) in zip(
-            dimension["levels"], zip(bounds := money.get(dimension["key"], []), bounds[1:], strict=False), strict=False
-        ):
+        bounds = money.get(dimension["key"], [])
+        for level, (low, high) in zip(dimension["levels"], itertools.pairwise(bounds), strict=False):
             level["low"], level["high"] = low, high
     return read_method(definition, version=1)
 
@@ -32,9 +32,7 @@ def method(combination: str = "hybrid", **money: list[float]) -> MethodSpec:
 SPEC = method()
 probabilities = st.floats(1e-6, 0.999)
 moneys = st.floats(1.0, 1e9)
-judged = st.dictionaries(
-    st.sampled_from(["financial", "reputation", "market_share"]), st.integers(1, 5), min_size=1
-)
+judged = st.dictionaries(st.sampled_from(["financial", "reputation", "market_share"]), st.integers(1, 5), min_size=1)
 
 
 def score_of(exposure: float, spec: MethodSpec = SPEC) -> float:
@@ -224,9 +222,9 @@ def test_the_default_matrix_keeps_coxs_requirements() -> None:
     matrix = scoring.matrix_bands(SPEC)
     assert max(matrix[0]) < 4
     assert max(row[0] for row in matrix) < 4
-    for row, above in zip(matrix, matrix[1:], strict=False):
+    for row, above in itertools.pairwise(matrix):
         assert all(here <= higher for here, higher in zip(row, above, strict=True))
         assert all({here, higher} != {1, 4} for here, higher in zip(row, above, strict=True))
     for row in matrix:
         assert row == sorted(row)
-        assert all({left, right} != {1, 4} for left, right in zip(row, row[1:], strict=False))
+        assert all({left, right} != {1, 4} for left, right in itertools.pairwise(row))

@@ -126,7 +126,10 @@ def test_after_the_answer_the_history_begins_at_the_change(
     answer_flag(flag=flag, state=state, note="new competitor", by=cast.mona, at=NOW + HOUR)
     flag.refresh_from_db()
     assert (flag.state, flag.note, flag.answered_by, flag.answered_at) == (
-        state, "new competitor", cast.mona, NOW + HOUR,
+        state,
+        "new competitor",
+        cast.mona,
+        NOW + HOUR,
     )
     assert drifting_since(risk) is None
     # The new level goes on quietly: measured from the change, that is no drift any more.
@@ -204,9 +207,7 @@ def test_a_risk_is_looked_at_again_only_with_new_evidence(make_risk: MakeRisk, l
     assert looked_at == [2, 1]
 
 
-def test_a_run_broken_off_looks_at_the_same_risks_again(
-    make_risk: MakeRisk, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_run_broken_off_looks_at_the_same_risks_again(make_risk: MakeRisk, monkeypatch: pytest.MonkeyPatch) -> None:
     tell(make_risk(), step_series(), first=NOW - 29 * DAY)
     mark_drift = scores.mark_drift
 
@@ -293,10 +294,10 @@ def test_is_queued_from_the_hour_of_the_persons_own_day(cast: SimpleNamespace) -
     assert waiting() == [(cast.max.pk, "2026-03-02")]
 
 
-@pytest.mark.parametrize(("cadence", "period"), [("daily", "2026-03-02"), ("weekly", "2026-W10"), ("monthly", "2026-03")])
-def test_one_for_each_person_and_period_however_often_queued(
-    cast: SimpleNamespace, cadence: str, period: str
-) -> None:
+@pytest.mark.parametrize(
+    ("cadence", "period"), [("daily", "2026-03-02"), ("weekly", "2026-W10"), ("monthly", "2026-03")]
+)
+def test_one_for_each_person_and_period_however_often_queued(cast: SimpleNamespace, cadence: str, period: str) -> None:
     subscribe(cast.max, cadence=cadence)
     subscribe(cast.mona, cadence=cadence)
     assert [queue_due_digests(now=NOW + n * 15 * MINUTE) for n in range(4)] == [2, 0, 0, 0]
@@ -310,7 +311,9 @@ def test_the_next_day_brings_the_next_one(cast: SimpleNamespace) -> None:
     subscribe(cast.max)
     assert [send(NOW + n * DAY) for n in range(3)] == [["sent"]] * 3
     assert list(Digest.objects.order_by("pk").values_list("period", flat=True)) == [
-        "2026-03-02", "2026-03-03", "2026-03-04",
+        "2026-03-02",
+        "2026-03-03",
+        "2026-03-04",
     ]
     assert len({message.extra_headers["Message-ID"] for message in mail.outbox}) == 3
 
@@ -485,9 +488,7 @@ def landscape(make_risk: MakeRisk, cast: SimpleNamespace) -> dict[str, Risk]:
         (cast.hengyue, cast.max, False),
     ]
     return {
-        title: make_risk(
-            f"{title}.", team=team, owner=owner, confidential=hidden, levels=(4, 4), at=NOW - DAY
-        )
+        title: make_risk(f"{title}.", team=team, owner=owner, confidential=hidden, levels=(4, 4), at=NOW - DAY)
         for title, (team, owner, hidden) in zip(TITLES, where, strict=True)
     }
 
@@ -553,9 +554,7 @@ def test_closed_deleted_and_unassessed_risks_are_not_on_top(
     assert told() == ["Accounts of Mona", "Accounts confidential", "Hengyue of Max"]
 
 
-def test_the_greatest_scores_come_first_and_no_more_than_asked_for(
-    make_risk: MakeRisk, cast: SimpleNamespace
-) -> None:
+def test_the_greatest_scores_come_first_and_no_more_than_asked_for(make_risk: MakeRisk, cast: SimpleNamespace) -> None:
     for title, levels in (("Small", (1, 1)), ("Great", (5, 5)), ("Middling", (3, 3))):
         make_risk(title, levels=levels, at=NOW)
     subscribe(cast.max, top=2)
@@ -613,7 +612,8 @@ def test_her_day_decides_what_is_due(make_risk: MakeRisk, cast: SimpleNamespace)
     assert "DUE FROM YOU" in bodies["max@example.com"]
     assert "DUE FROM YOU" not in bodies["mona@example.com"]
     assert dict(Digest.objects.values_list("user", "period")) == {
-        cast.max.pk: "2026-03-02", cast.mona.pk: "2026-03-01",
+        cast.max.pk: "2026-03-02",
+        cast.mona.pk: "2026-03-01",
     }
 
 

@@ -14,7 +14,9 @@ LORD_HOWE, SANTIAGO, APIA = ZoneInfo("Australia/Lord_Howe"), ZoneInfo("America/S
 
 zones = st.sampled_from([BERLIN, NEW_YORK, SHANGHAI, LORD_HOWE, SANTIAGO, APIA, ZoneInfo("UTC")])
 hours = st.integers(0, 23)
-moments = st.datetimes(dt.datetime(2020, 1, 1), dt.datetime(2040, 12, 31), timezones=st.just(dt.UTC))
+moments = st.integers(0, 20 * 365 * 86_400).map(
+    lambda seconds: dt.datetime(2020, 1, 1, tzinfo=dt.UTC) + dt.timedelta(seconds=seconds)
+)
 
 
 def utc(text: str) -> dt.datetime:
@@ -49,9 +51,7 @@ def test_is_due_from_the_hour_of_the_persons_own_day(cadence: str, now: str, key
     assert latest(cadence, now) == Period(key, utc(due))
 
 
-@pytest.mark.parametrize(
-    ("zone", "key"), [(SHANGHAI, "2026-11-24"), (BERLIN, "2026-11-24"), (NEW_YORK, "2026-11-23")]
-)
+@pytest.mark.parametrize(("zone", "key"), [(SHANGHAI, "2026-11-24"), (BERLIN, "2026-11-24"), (NEW_YORK, "2026-11-23")])
 def test_one_moment_is_another_day_elsewhere(zone: ZoneInfo, key: str) -> None:
     assert latest("daily", "2026-11-24 12:00", zone=zone).key == key
 
@@ -167,9 +167,7 @@ def following_day(cadence: str, period: Period, zone: ZoneInfo) -> dt.date:
 
 
 @given(st.sampled_from(CADENCES), hours, zones, moments)
-def test_is_due_now_and_the_next_one_is_not_yet(
-    cadence: str, hour: int, zone: ZoneInfo, now: dt.datetime
-) -> None:
+def test_is_due_now_and_the_next_one_is_not_yet(cadence: str, hour: int, zone: ZoneInfo, now: dt.datetime) -> None:
     period = latest_period(cadence, hour=hour, zone=zone, now=now)
     following = dt.datetime.combine(following_day(cadence, period, zone), dt.time(hour), tzinfo=zone)
     assert period.due <= now < following.astimezone(dt.UTC)
@@ -179,9 +177,7 @@ def test_is_due_now_and_the_next_one_is_not_yet(
 
 
 @given(st.sampled_from(CADENCES), hours, zones, st.tuples(moments, moments))
-def test_time_never_goes_back(
-    cadence: str, hour: int, zone: ZoneInfo, pair: tuple[dt.datetime, dt.datetime]
-) -> None:
+def test_time_never_goes_back(cadence: str, hour: int, zone: ZoneInfo, pair: tuple[dt.datetime, dt.datetime]) -> None:
     sooner, later = (latest_period(cadence, hour=hour, zone=zone, now=now) for now in sorted(pair))
     assert sooner.due <= later.due
     assert (sooner.due == later.due) == (sooner.key == later.key)
@@ -191,8 +187,7 @@ def test_time_never_goes_back(
 def test_each_local_day_has_exactly_one_daily_period(hour: int, zone: ZoneInfo, day: dt.date) -> None:
     """Its key is the day's, it falls due on that day, and the neighbours' are other ones."""
     ends = [
-        dt.datetime.combine(day + dt.timedelta(days=n), dt.time(hour), tzinfo=zone).astimezone(dt.UTC)
-        for n in (0, 1)
+        dt.datetime.combine(day + dt.timedelta(days=n), dt.time(hour), tzinfo=zone).astimezone(dt.UTC) for n in (0, 1)
     ]
     first = latest_period("daily", hour=hour, zone=zone, now=ends[0])
     last = latest_period("daily", hour=hour, zone=zone, now=ends[1] - dt.timedelta(microseconds=1))

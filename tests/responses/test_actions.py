@@ -173,8 +173,9 @@ def test_a_playbook_becomes_a_planned_response_in_the_language_of_the_page(
 
 def test_a_playbook_on_a_risk_nobody_owns_is_for_who_used_it(make_risk: MakeRisk, cast: SimpleNamespace) -> None:
     risk = make_risk(owner=None)
-    response = use_playbook(playbook=Playbook.objects.exclude(actions=[]).first(), risk=risk, by=cast.mona, at=AT,
-                            today=TODAY)
+    response = use_playbook(
+        playbook=Playbook.objects.exclude(actions=[]).first(), risk=risk, by=cast.mona, at=AT, today=TODAY
+    )
     assert {action.owner for action in response.actions.all()} == {cast.mona}
 
 

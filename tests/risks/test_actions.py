@@ -44,13 +44,22 @@ def observation(cast: SimpleNamespace) -> Observation:
 def test_a_captured_risk_is_unassessed_and_its_reporters(cast: SimpleNamespace) -> None:
     category = Category.objects.get(key="competitor")
     risk = actions.capture_risk(
-        by=cast.max, team=cast.accounts, title="Price war", category=category, tags=["china", " pumps ", "", "china"],
-        cause="overcapacity", at=AT,
+        by=cast.max,
+        team=cast.accounts,
+        title="Price war",
+        category=category,
+        tags=["china", " pumps ", "", "china"],
+        cause="overcapacity",
+        at=AT,
     )
     kept = fresh(risk)
     assert (kept.title, kept.cause, kept.category, kept.team) == ("Price war", "overcapacity", category, cast.accounts)
     assert (kept.owner, kept.created_by, kept.status, kept.state, kept.version) == (
-        cast.max, cast.max, "open", "live", 1,
+        cast.max,
+        cast.max,
+        "open",
+        "live",
+        1,
     )
     assert tags_of(kept) == ["china", "pumps"]
     assert score(kept) is None
@@ -168,7 +177,11 @@ def test_closing_says_what_became_of_it(make_risk: MakeRisk) -> None:
     actions.close_risk(risk=risk, outcome="occurred", note="lost 40 000", on=AT.date(), at=AT + DAY)
     kept = fresh(risk)
     assert (kept.status, kept.outcome, kept.outcome_note, kept.closed_on, kept.version) == (
-        "closed", "occurred", "lost 40 000", AT.date(), 2,
+        "closed",
+        "occurred",
+        "lost 40 000",
+        AT.date(),
+        2,
     )
     assert score(risk) is None
     assert causes(risk) == ["judgement", "outcome"]

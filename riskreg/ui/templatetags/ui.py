@@ -109,9 +109,14 @@ def sort_heading(context: Context, name: str, label: str, first: str = "-") -> d
 
 
 @register.simple_tag(takes_context=True)
-def here(context: Context, *prefixes: str) -> str:
-    """ " active" when the page's path begins with one of the prefixes; "/" stands for itself alone."""
+def here(context: Context, *prefixes: str, besides: str = "") -> str:
+    """Active when the page's path begins with one of the prefixes, and with none of the words in ``besides``.
+
+    "/" stands for itself alone.
+    """
     request: HttpRequest = context["request"]
+    if any(request.path.startswith(other) for other in besides.split()):
+        return ""
     for prefix in prefixes:
         if request.path == prefix or (prefix != "/" and request.path.startswith(prefix)):
             return " active"

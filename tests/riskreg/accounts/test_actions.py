@@ -47,7 +47,9 @@ def test_a_moved_team_takes_along_what_is_below_it(tree: SimpleNamespace) -> Non
     save_team(name="Accounts", parent=tree.hengyue, team=Team.objects.get(pk=tree.accounts.pk))
     h, a, e, c = tree.hengyue.pk, tree.accounts.pk, tree.east.pk, tree.coast.pk
     assert paths(tree) == before | {
-        "accounts": f"/{h}/{a}/", "east": f"/{h}/{a}/{e}/", "coast": f"/{h}/{a}/{e}/{c}/",
+        "accounts": f"/{h}/{a}/",
+        "east": f"/{h}/{a}/{e}/",
+        "coast": f"/{h}/{a}/{e}/{c}/",
     }
     assert Team.objects.get(pk=a).parent == tree.hengyue
     assert Team.objects.get(pk=e).parent == tree.accounts

@@ -1,0 +1,6 @@
+"""Dates nobody reads wrongly, on whichever side of an ocean."""
+
+DATE_FORMAT = "j F Y"
+SHORT_DATE_FORMAT = "j M Y"
+DATETIME_FORMAT = "j F Y, H:i"
+SHORT_DATETIME_FORMAT = "j M Y, H:i"
