@@ -42,8 +42,8 @@ var/static/made: node_modules/made locale/made $(shell find static -type f) $(VE
 	@touch $@
 
 run: $(VENV)/run node_modules/made locale/made var/static/made
-	@$(PY) manage.py migrate --verbosity 0
-	@$(PY) manage.py load_sample --first-start
+	@LOG_LEVEL=WARNING $(PY) manage.py migrate --verbosity 0
+	@LOG_LEVEL=WARNING $(PY) manage.py load_sample --first-start
 	@printf '\n  The sales risk register is at http://%s:%s/\n\n  Log in as   admin   (administrator)\n              maria   (manager of Northfield Pumps)\n              tom     (member of its Key Accounts team)\n              eva     (executive, reads only)\n              lihua   (manager of Hengyue Retail, in Chinese)\n  Password    sample-register\n\n  Mail is kept in each person'"'"'s inbox. Ctrl-C stops everything; the data stays in var/.\n\n' '$(HOST)' '$(PORT)' > var/banner.txt
 	@exec $(PY) manage.py serve --host $(HOST) --port $(PORT) --banner-file var/banner.txt
 

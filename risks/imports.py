@@ -467,10 +467,9 @@ def _restore(batch: ImportBatch, rows: Sequence[ImportRow], *, at: dt.datetime) 
 
 
 def discard(*, batch: ImportBatch) -> None:
-    """Drop an import that was not, or only half, applied; nothing of it was ever visible."""
+    """Drop an import that was not, or only half, applied; what is staged of it was never visible and never will be."""
     with transaction.atomic():
         if batch.state in (State.MAPPING, State.READY) or (batch.state == State.RUNNING and stuck(batch)):
-            Risk.objects.filter(import_batch=batch, state=Risk.State.STAGED).update(state=Risk.State.BIN)
             batch.delete()
 
 

@@ -22,6 +22,7 @@ from monitoring import actions, drift
 from monitoring.actions import answer_flag, confirm_review, flag_drift, queue_due_digests
 from monitoring.models import Digest, DriftFlag, MonitoringSettings, Subscription
 from responses.models import Action, Response
+from riskreg.accounts.actions import set_role
 from riskreg.accounts.models import Membership, User
 from riskreg.jobs import actions as jobs
 from riskreg.jobs.actions import Claim
@@ -529,6 +530,15 @@ def test_tells_only_what_the_person_sees_of_the_scope(
     subscribe(getattr(cast, name), scope=scope)
     assert send() == ["sent"]
     assert told() == titles
+
+
+def test_an_administrators_teams_are_those_she_has_a_role_in(landscape: dict[str, Risk], cast: SimpleNamespace) -> None:
+    subscribe(cast.ada, scope="team")
+    send()
+    assert told() == list(TITLES)  # none of her own, so all she sees
+    set_role(user=cast.ada, team=cast.accounts, role="viewer")
+    send(NOW + DAY)
+    assert told() == ["Accounts of Max", "Accounts of Mona", "Accounts confidential"]
 
 
 def test_who_lost_access_no_longer_gets_the_risk(landscape: dict[str, Risk], cast: SimpleNamespace) -> None:

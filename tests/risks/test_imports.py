@@ -494,10 +494,17 @@ def test_what_was_edited_since_the_preview_is_what_the_undo_brings_back(
 
 def test_the_undo_leaves_the_register_as_it_was(cast: SimpleNamespace, make_risk: Callable[..., Risk]) -> None:
     jan = dt.datetime(2026, 1, 10, 9, tzinfo=dt.UTC)
+    ajax = Customer.objects.create(name="Ajax", team=cast.accounts)
     risk = make_risk(
-        "Price war", external_ref="A7", levels=(2, 3), at=jan, 
-        customer=Customer.objects.create(name="Ajax", team=cast.accounts), tags=["pumps"], cause="Over\r\ncapacity", horizon_months=6,
-    )  # fmt: skip
+        "Price war",
+        external_ref="A7",
+        levels=(2, 3),
+        at=jan,
+        customer=ajax,
+        tags=["pumps"],
+        cause="Over\r\ncapacity",
+        horizon_months=6,
+    )
     for title in ("Call", "Visit"):
         response = Response(risk=risk, kind="preventive", title=title)
         save_response(response=response, actions=[Action(title="Book", effect=30, status="done")], at=jan)
@@ -518,7 +525,7 @@ def test_the_undo_leaves_the_register_as_it_was(cast: SimpleNamespace, make_risk
             ["A7", "Price peace", "market", "None", "Beta", "mona", "Northfield / Accounts", "yes", "24",
              "valves, pumps", "closed", "5", "5", "2", "historical", "Ten years", "2026-06-01", "Visit\nWrite", "Flee"],
             ["A8", "Strike", "", "", "", "", "", "", "", "", "open", "", "", "", "", "", "", "", ""],
-            ["A9", "Bare", "customer", "C", "Beta", "max", "", "no", "1", "x", "open", "1", "1", "", "", "", "", "Ask", ""],
+            ["A9", "Bare", "customer", "C", "Beta", "max", "", "", "1", "x", "", "1", "1", "", "", "", "", "Ask", ""],
             ["A10", "New", "", "", "", "", "", "", "", "", "", "3", "3", "", "", "", "", "Call", ""],
         ),
         by=cast.mona,
@@ -595,7 +602,8 @@ def test_an_import_that_was_given_up_can_be_discarded(cast: SimpleNamespace, mon
     assert imports.stuck(batch)
     imports.discard(batch=batch)
     assert [model.objects.count() for model in (ImportBatch, ImportRow)] == [0, 0]
-    assert not Risk.objects.exclude(state="bin").exists()
+    assert not Risk.objects.exclude(state="staged").exists()
+    assert not access.deletable_risks(cast.ada).exists()
 
 
 def test_an_import_in_force_cannot_be_discarded(cast: SimpleNamespace) -> None:
