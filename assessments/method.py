@@ -123,7 +123,10 @@ def _label(value: Mapping[str, str] | None) -> Label:
 
 
 def _number(value: Any, where: str) -> float:
-    number = float(value)
+    try:
+        number = float(value)
+    except (ValueError, OverflowError) as error:
+        raise BadMethod(f"{where}: {value!r} is not a usable number") from error
     if not math.isfinite(number) or number < 0:
         raise BadMethod(f"{where}: {value!r} is not a usable number")
     return number
@@ -157,7 +160,7 @@ def _bands(items: Sequence[Mapping[str, Any]]) -> tuple[Band, ...]:
             label=_label(item["label"]),
             threshold=_number(item["threshold"], f"band {position}"),
             colour=str(item["colour"]),
-            review_days=int(item["review_days"]),
+            review_days=int(_number(item["review_days"], f"band {position}.review_days")),
             tolerable=bool(item["tolerable"]),
         )
         for position, item in enumerate(items, start=1)

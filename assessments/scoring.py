@@ -39,15 +39,20 @@ def combine(spec: MethodSpec, levels: Mapping[str, int]) -> Impact:
     for key, level in levels.items():
         if not 1 <= level <= len(spec.dimension(key).levels):
             raise ValueError(f"{key}: there is no level {level}")
-    worst = max(levels, key=lambda key: (levels[key], spec.dimension(key).levels[levels[key] - 1].centre))
-    highest = levels[worst]
+    highest = max(levels.values())
     weights = {key: spec.dimension(key).weight for key in levels}
     total = sum(weights.values())
     # Without any weight among the judged dimensions there is nothing to soften the worst with.
     mean = sum(weights[key] * level for key, level in levels.items()) / total if total else float(highest)
     rounded_up = math.ceil(mean - 1e-9)
     level = {"worst": highest, "weighted": rounded_up, "hybrid": max(rounded_up, highest - 1)}[spec.combination]
-    return Impact(level=level, money=spec.dimension(worst).levels[level - 1].centre, decided_by=worst)
+
+    def money(key: str) -> float:
+        return spec.dimension(key).levels[min(levels[key], level) - 1].centre
+
+    # Scales may be worth different money: a dimension judged worse must not hide a dearer one.
+    decided_by = max(levels, key=lambda key: (money(key), levels[key]))
+    return Impact(level=level, money=money(decided_by), decided_by=decided_by)
 
 
 def over_horizon(probability: Array, months: Array) -> Array:

@@ -136,6 +136,7 @@ def panel(request: HttpRequest, risk_id: int) -> HttpResponse:
 
 
 @admin_only
+@require_safe
 def method(request: HttpRequest) -> HttpResponse:
     """The scoring method in force."""
     spec = active_method().spec

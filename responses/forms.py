@@ -33,7 +33,11 @@ class ActionForm(forms.ModelForm):
 
     def __init__(self, *args: Any, owners: Any = None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["owner"].queryset = owners if owners is not None else User.objects.none()  # type: ignore[attr-defined]
+        owners = User.objects.none() if owners is None else owners
+        owner: Any = self.fields["owner"]
+        owner.queryset = owners
+        # ``owners`` is one queryset for all rows of the formset, so its people are fetched once.
+        owner.choices = [("", owner.empty_label), *((person.pk, str(person)) for person in owners)]
 
     def has_changed(self) -> bool:
         """A row without a title that was never saved is an empty row, whatever its defaults say."""

@@ -111,7 +111,7 @@ def get_observation(user: Person, pk: int) -> Observation:
 def visible_imports(user: Person) -> QuerySet[ImportBatch]:
     """A person's own imports; an administrator sees all."""
     batches = ImportBatch.objects.all()
-    return batches if reach.of(user).everything else batches.filter(created_by=user.pk)
+    return batches if reach.of(user).everything else batches.filter(created_by=user.pk, team__in=reach.of(user).member)
 
 
 def get_import(user: Person, pk: int) -> ImportBatch:

@@ -54,7 +54,7 @@ def edit_risk(*, risk: Risk, version: int, tags: Sequence[str], at: dt.datetime)
     """
     with transaction.atomic():
         # Compare-and-set: of two who save at once one hits no row.
-        if not Risk.objects.filter(pk=risk.pk, version=version).update(version=F("version") + 1):
+        if not Risk.objects.live().filter(pk=risk.pk, version=version).update(version=F("version") + 1):
             raise EditedMeanwhile(Risk.objects.select_related("sheet").get(pk=risk.pk))
         risk.version = version + 1
         risk.save()
@@ -73,7 +73,7 @@ def close_risk(*, risk: Risk, outcome: str, note: str, on: dt.date, at: dt.datet
     """Close a risk with what became of it; it leaves the rankings."""
     with transaction.atomic():
         risk.status, risk.outcome, risk.outcome_note, risk.closed_on = Risk.Status.CLOSED, outcome, note, on
-        risk.version += 1
+        _next_version(risk)
         risk.save(update_fields=["status", "outcome", "outcome_note", "closed_on", "version", "updated_at"])
         scores.clear(risk, at=at)
 
@@ -81,9 +81,15 @@ def close_risk(*, risk: Risk, outcome: str, note: str, on: dt.date, at: dt.datet
 def reopen_risk(*, risk: Risk, at: dt.datetime) -> None:
     with transaction.atomic():
         risk.status, risk.outcome, risk.closed_on = Risk.Status.OPEN, "", None
-        risk.version += 1
+        _next_version(risk)
         risk.save(update_fields=["status", "outcome", "closed_on", "version", "updated_at"])
         scores.rescore([risk.pk], cause=Cause.OUTCOME, at=at)
+
+
+def _next_version(risk: Risk) -> None:
+    """Count from what stands in the database; the copy in hand may be older."""
+    Risk.objects.filter(pk=risk.pk).update(version=F("version") + 1)
+    risk.version = Risk.objects.values_list("version", flat=True).get(pk=risk.pk)
 
 
 def delete_risk(*, risk: Risk) -> None:
@@ -106,9 +112,11 @@ def restore_risk(*, risk: Risk, at: dt.datetime) -> None:
 def link_observation(*, observation: Observation, risk: Risk, bearing: int, at: dt.datetime) -> None:
     """Tie an observation to a risk as evidence; one that bears on its likelihood moves its score at once."""
     with transaction.atomic():
+        # As it stands now, not as the form saw it: somebody may have linked it meanwhile.
+        before = Observation.objects.select_for_update().values_list("risk", flat=True).get(pk=observation.pk)
         observation.risk, observation.bearing, observation.linked_at = risk, bearing, at
         observation.save(update_fields=["risk", "bearing", "linked_at"])
-        scores.rescore([risk.pk], cause=Cause.EVIDENCE, at=at)
+        scores.rescore({risk.pk, before or risk.pk}, cause=Cause.EVIDENCE, at=at)
 
 
 def unlink_observation(*, observation: Observation, at: dt.datetime) -> None:

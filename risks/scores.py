@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from risks.models import Cause, CoverSheet, Risk, ScoreEntry
 
 CHUNK = 500
+_MOST_ODDS = 500.0  # log-odds beyond which exp() would overflow
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -118,6 +119,8 @@ def rescore(
             Risk.objects.filter(pk__in=ids, status=Risk.Status.OPEN)
             .exclude(state=Risk.State.BIN)
             .order_by("pk")
+            # Who scores a risk meanwhile waits here and then sees what we did; no_key lets foreign keys through.
+            .select_for_update(no_key=True)
             .values_list("pk", "horizon_months")
         )
         if not open_risks:
@@ -210,7 +213,8 @@ def _evaluate(sheet: Sheet) -> Results:
 
 def shift_odds(probability: Floats, log_odds: Floats) -> Floats:
     """Probabilities after their log-odds were shifted."""
-    return np.asarray(1.0 / (1.0 + (1.0 - probability) / probability * np.exp(-log_odds)))
+    shifted = 1.0 / (1.0 + (1.0 - probability) / probability * np.exp(-np.clip(log_odds, -_MOST_ODDS, _MOST_ODDS)))
+    return np.asarray(np.minimum(shifted, 1.0 - 1e-12))  # never certain: the rate of 1 is infinite
 
 
 def lower_rate(probability: Floats, kept: Floats) -> Floats:
@@ -225,18 +229,21 @@ def _or_nan(whole: Integers) -> Floats:
 def _waterfalls(sheet: Sheet, wanted: NDArray[np.bool_]) -> dict[int, list[dict[str, Any]]]:
     """For the wanted rows: the exposure after the judgement and after each step, in the order they count."""
     falls: dict[int, list[dict[str, Any]]] = {}
-    state: dict[int, tuple[float, float]] = {}  # row -> probability a year, impact
+    state: dict[int, tuple[float, float, float]] = {}  # row -> log-odds added, rate kept, impact kept
     method = sheet.method
 
     def add(row: int, kind: str, ref: int, label: str) -> None:
-        probability, impact = state[row]
-        over = method.over_horizon(np.array([probability]), sheet.horizon_months[row : row + 1])[0]
-        falls[row].append({"kind": kind, "ref": ref, "label": label, "exposure": float(over * impact)})
+        odds, rate, kept = state[row]
+        one = slice(row, row + 1)
+        probability = lower_rate(shift_odds(sheet.probability[one], np.array([odds])), np.array([rate]))
+        over = method.over_horizon(probability, sheet.horizon_months[one])[0]
+        exposure = float(over * sheet.impact[row] * kept)
+        falls[row].append({"kind": kind, "ref": ref, "label": label, "exposure": exposure})
 
     for row in np.flatnonzero(wanted & ~np.isnan(sheet.probability)).tolist():
         judged = sheet.judged[row] or {"ref": 0, "label": ""}
         falls[row] = []
-        state[row] = (float(sheet.probability[row]), float(sheet.impact[row]))
+        state[row] = (0.0, 1.0, 1.0)
         add(row, "judgement", judged["ref"], judged["label"])
     # Evidence moves the judged probability before responses take their share of it.
     for steps in sorted((s for s in sheet.steps if not s.planned), key=lambda s: s.op != "odds"):
@@ -245,14 +252,14 @@ def _waterfalls(sheet: Sheet, wanted: NDArray[np.bool_]) -> dict[int, list[dict[
         ):
             if row not in falls:
                 continue
-            probability, impact = state[row]
+            odds, rate, kept = state[row]
             if steps.op == "odds":
-                probability = float(shift_odds(np.array([probability]), np.array([amount]))[0])
+                odds += amount
             elif steps.op == "rate":
-                probability = float(lower_rate(np.array([probability]), np.array([amount]))[0])
+                rate *= amount
             else:
-                impact *= amount
-            state[row] = (probability, impact)
+                kept *= amount
+            state[row] = (odds, rate, kept)
             add(row, steps.kind, ref, label)
     return falls
 

@@ -22,7 +22,11 @@ def save_team(*, name: str, parent: Team | None, team: Team | None = None) -> Te
             team = Team.objects.create(name=name, parent=parent, path=f"?{parent.pk if parent else ''}?{name}")
             old_path = team.path
         else:
-            old_path = team.path
+            # Paths as they stand now: another move may have changed them since these copies were read.
+            now = dict(Team.objects.select_for_update().order_by("pk").values_list("pk", "path"))
+            team.path = old_path = now[team.pk]
+            if parent:
+                parent.path = now[parent.pk]
             if parent and parent.path.startswith(old_path):
                 raise ValidationError({"parent": _("A team cannot be part of itself or of a team below it.")})
         new_path = f"{parent.path if parent else '/'}{team.pk}/"

@@ -6,7 +6,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
 from django.utils.translation import override
-from django.views.decorators.http import require_POST
+from django.views.decorators.http import require_POST, require_safe
 
 from riskreg.accounts.actions import save_team, set_role
 from riskreg.accounts.forms import NewPersonForm, PersonForm, ProfileForm, RoleForm, TeamForm
@@ -26,6 +26,7 @@ def profile(request: HttpRequest) -> HttpResponse:
 
 
 @admin_only
+@require_safe
 def people(request: HttpRequest) -> HttpResponse:
     return list_page(
         request,
@@ -61,6 +62,7 @@ def edit_person(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 @admin_only
+@require_safe
 def teams(request: HttpRequest) -> HttpResponse:
     found = Team.objects.annotate(risk_count=Count("risks", distinct=True)).prefetch_related("memberships__user")
     return render(request, "accounts/teams.html", {"teams": found})

@@ -6,7 +6,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
-from django.views.decorators.http import require_POST
+from django.views.decorators.http import require_POST, require_safe
 
 from riskreg.accounts.permissions import admin_only
 from riskreg.celery import TIMETABLE
@@ -22,6 +22,7 @@ TITLES = {
 
 
 @admin_only
+@require_safe
 def operations(request: HttpRequest) -> HttpResponse:
     due = {schedule.name: schedule for schedule in Schedule.objects.all()}
     timetable = [{"name": name, "title": TITLES[name], "schedule": due.get(name)} for name in TIMETABLE]
@@ -53,6 +54,7 @@ def retry(request: HttpRequest, pk: int) -> HttpResponse:
     return redirect("jobs:operations")
 
 
+@require_safe
 def progress(request: HttpRequest, pk: int) -> HttpResponse:
     """The progress bar of a job, for whoever started it; it asks again by itself until the job has ended."""
     jobs = Job.objects.all() if request.user.is_admin else Job.objects.filter(created_by=request.user)

@@ -11,6 +11,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.utils import timezone
 from django.views.decorators.clickjacking import xframe_options_sameorigin
+from django.views.decorators.http import require_safe
 
 from riskreg.mail.models import LocalMessage
 from riskreg.ui.listing import list_page
@@ -23,6 +24,7 @@ def _messages(request: HttpRequest) -> QuerySet[LocalMessage]:
     return LocalMessage.objects.filter(to=address) if address else LocalMessage.objects.none()
 
 
+@require_safe
 def inbox(request: HttpRequest) -> HttpResponse:
     return list_page(
         request,
@@ -33,6 +35,7 @@ def inbox(request: HttpRequest) -> HttpResponse:
     )
 
 
+@require_safe
 def show(request: HttpRequest, pk: int) -> HttpResponse:
     message = get_object_or_404(_messages(request), pk=pk)
     if message.read_at is None:
@@ -40,6 +43,7 @@ def show(request: HttpRequest, pk: int) -> HttpResponse:
     return render(request, "mail/show.html", {"message": message})
 
 
+@require_safe
 @xframe_options_sameorigin
 def html(request: HttpRequest, pk: int) -> HttpResponse:
     """The mail as a mail program shows it, for the frame on its page: no script, no outside, its own style only."""

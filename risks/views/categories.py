@@ -8,6 +8,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.text import slugify
 from django.utils.translation import gettext as _
+from django.views.decorators.http import require_safe
 
 from riskreg.accounts.permissions import admin_only
 from riskreg.ui.listing import list_page
@@ -16,6 +17,7 @@ from risks.models import Category
 
 
 @admin_only
+@require_safe
 def categories(request: HttpRequest) -> HttpResponse:
     return list_page(
         request,

@@ -72,11 +72,12 @@ def link(request: HttpRequest, pk: int) -> HttpResponse:
 
 @require_POST
 def unlink(request: HttpRequest, pk: int) -> HttpResponse:
-    observation = get_object_or_404(access.visible_observations(request.user).filter(risk__isnull=False), pk=pk)
-    risk = access.get_risk(request.user, observation.risk_id or 0, "edit")
+    linked = Observation.objects.filter(risk__in=access.editable_risks(request.user)).select_related("risk")
+    observation = get_object_or_404(linked, pk=pk)
+    risk_id = observation.risk_id
     actions.unlink_observation(observation=observation, at=timezone.now())
     messages.success(request, _("The observation is back in the inbox."))
-    return redirect("risks:show", risk.pk)
+    return redirect("risks:show", risk_id)
 
 
 @require_POST

@@ -56,6 +56,7 @@ def _capture_form(request: HttpRequest, choices: Choices) -> CaptureForm:
     """The line on top; category and team stay as they were last chosen."""
     return CaptureForm(
         request.POST or None,
+        auto_id="capture-%s",  # the filter below has a category and a team, too
         categories=choices.categories,
         teams=access.worked_in(request.user, choices.teams),
         initial=request.session.get("capture", {}),
