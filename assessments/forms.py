@@ -8,7 +8,7 @@ from django.utils.translation import gettext_lazy as _
 
 from assessments.method import Level, MethodSpec
 from assessments.models import Assessment
-from risks.forms import DayInput
+from risks.forms import DayInput, in_years
 from risks.models.category import localised
 
 
@@ -49,9 +49,7 @@ class AssessForm(forms.Form):
         day = self.cleaned_data["assessed_on"]
         if day > timezone.localdate():
             raise forms.ValidationError(_("This day is still to come."))
-        if day.year < 1900:
-            raise forms.ValidationError(_("This day is too long ago."))
-        return day
+        return in_years(day)
 
     @property
     def impacts(self) -> dict[str, int]:

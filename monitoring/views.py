@@ -33,6 +33,7 @@ def today(request: HttpRequest) -> HttpResponse:
     spec = active_method().spec
     context = {
         "flags": queries.open_flags(user)[:_SHOWN],
+        "flags_count": queries.open_flags(user).count(),
         "reviews": queries.reviews_due(user, by=day)[:_SHOWN],
         "reviews_count": queries.reviews_due(user, by=day).count(),
         "actions": queries.actions_of(user, by=day + queries.SOON)[:_SHOWN],
@@ -91,7 +92,7 @@ def flags(request: HttpRequest) -> HttpResponse:
     if shown == "answered":
         found = answered
     else:
-        shown, found = "open", found.filter(state=DriftFlag.State.OPEN)
+        shown, found = "open", found.filter(state=DriftFlag.State.OPEN, risk__status=Risk.Status.OPEN)
     total = answered.count()
     return list_page(
         request,

@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy as _
 from responses.models import Action, Kind, Response
 from riskreg.accounts import reach
 from riskreg.accounts.models import User
-from risks.forms import DayInput
+from risks.forms import DayInput, in_years
 from risks.models import Risk
 
 
@@ -39,6 +39,10 @@ class ActionForm(forms.ModelForm):
         # ``owners`` is one queryset for all rows of the formset, so its people are fetched once.
         owner.choices = [("", owner.empty_label), *((person.pk, str(person)) for person in owners)]
 
+    def clean_due(self) -> dt.date | None:
+        day = self.cleaned_data["due"]
+        return in_years(day) if day else None
+
     def has_changed(self) -> bool:
         """A row without a title that was never saved is an empty row, whatever its defaults say."""
         return (
@@ -46,7 +50,9 @@ class ActionForm(forms.ModelForm):
         )
 
 
-ActionFormSet = forms.inlineformset_factory(Response, Action, form=ActionForm, extra=1, can_delete=True, max_num=30)
+ActionFormSet = forms.inlineformset_factory(
+    Response, Action, form=ActionForm, extra=1, can_delete=True, max_num=30, absolute_max=40
+)
 
 
 def owners_for(risk: Risk) -> Any:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime as dt
+import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -16,6 +18,7 @@ from django.utils.translation import gettext_lazy as _
 from riskreg.accounts.models import Team, User
 from risks import access
 from risks.models import Category, Observation, Risk
+from risks.register_files.cells import FIRST_YEAR, LAST_YEAR
 from risks.register_files.unreadable import MAX_BYTES
 
 
@@ -26,6 +29,13 @@ class DayInput(DateInput):
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(format="%Y-%m-%d", **kwargs)
+
+
+def in_years(day: dt.date) -> dt.date:
+    """The day, if a register file could hold it, too. Raises ValidationError otherwise."""
+    if not FIRST_YEAR <= day.year <= LAST_YEAR:
+        raise forms.ValidationError(_("The year must lie between 1900 and 2200."))
+    return day
 
 
 class TeamChoice(forms.ModelChoiceField):
@@ -132,8 +142,20 @@ class RiskForm(forms.ModelForm):
             "notes",
         )
 
+    def clean_identified_on(self) -> dt.date:
+        return in_years(self.cleaned_data["identified_on"])
+
+    def clean(self) -> dict[str, Any]:
+        cleaned: dict[str, Any] = super().clean() or {}
+        number, team = cleaned.get("external_ref"), cleaned.get("team")
+        if number and team:
+            taken = Risk.objects.live().filter(team=team, external_ref=number).exclude(pk=self.instance.pk)
+            if taken.exists():
+                self.add_error("external_ref", _("This team already has a risk of this number."))
+        return cleaned
+
     def clean_tag_names(self) -> list[str]:
-        names = [name.strip() for name in self.cleaned_data["tag_names"].replace("，", ",").split(",")]
+        names = [name.strip() for name in re.split("[,，;；\n]", self.cleaned_data["tag_names"])]
         for name in names:
             if len(name) > 50:
                 raise forms.ValidationError(_("A tag has at most 50 characters."))
@@ -151,7 +173,7 @@ class CloseForm(forms.Form):
         day = self.cleaned_data["closed_on"]
         if day > timezone.localdate():
             raise forms.ValidationError(_("This day is still to come."))
-        return day
+        return in_years(day)
 
 
 class ObservationForm(forms.ModelForm):
@@ -176,6 +198,9 @@ class ObservationForm(forms.ModelForm):
             Row(Column("customer_name", css_class="col-sm-6"), Column("observed_on", css_class="col-sm-6")),
             Row(Column("source", css_class="col-sm-6"), Column("link", css_class="col-sm-6")),
         )
+
+    def clean_observed_on(self) -> dt.date:
+        return in_years(self.cleaned_data["observed_on"])
 
 
 class LinkForm(forms.Form):

@@ -55,6 +55,10 @@ class Options:
         return cls(**batch.options)
 
 
+# Of a row being planned: a name that is to be kept, until it is known whether the risk is there already.
+_SPARE_NOTE, _SPARE_TAG = "spare note", "spare tag"
+
+
 class RowsInError(Exception):
     """The person asked for all rows or none, and some are wrong."""
 
@@ -181,6 +185,8 @@ class _Planner:
         if all(p.code in NOTES for p in problems):  # a row that cannot be read cannot be judged as a whole
             problems += register.check(values, team)
         existing = self._existing(values, team, problems)
+        if existing is None:
+            _keep_spares(values, {"category": self.options.fallback_category})
         made.values = values
         if any(p.code not in NOTES for p in problems):
             made.verdict = Verdict.ERROR
@@ -236,7 +242,7 @@ class _Planner:
             values["owner"] = person.username
         else:
             problems.append(Problem("unknown_owner", "owner", name[:80]))
-            values["notes"] = f"{values.get('notes', '')}\n{self.columns['owner'].heading}: {name}".strip()
+            values[_SPARE_NOTE] = f"{self.columns['owner'].heading}: {name}"
             del values["owner"]
 
     def _category(self, values: dict[str, Any], problems: list[Problem]) -> None:
@@ -244,8 +250,8 @@ class _Planner:
         if name is None or name.strip().lower() in self.categories or self.options.create_categories:
             return
         problems.append(Problem("unknown_category", "category", name[:80]))
-        values["category"] = self.options.fallback_category
-        values["tags"] = sorted({*values.get("tags", []), name.strip()[:50]})
+        values[_SPARE_TAG] = name.strip()[:50]
+        del values["category"]
 
     def _existing(self, values: dict[str, Any], team: Team, problems: list[Problem]) -> int | None:
         """The risk this row is about, by our reference, its own number in the team, or its exact title there."""
@@ -293,12 +299,24 @@ class _Planner:
             for row in chunk:
                 assert row.risk_id is not None  # noqa: S101  only updates come here
                 risk = risks[row.risk_id]
+                _keep_spares(row.values, stands[row.risk_id])
                 before = _before(row, risk, stands[row.risk_id], self.columns, self.categories)
                 if before["changed"]:
                     row.before = before
                 else:
                     row.verdict = Verdict.SKIP
                     row.reasons = [*row.reasons, Problem("unchanged", "title", risk.reference)]
+
+
+def _keep_spares(values: dict[str, Any], stands: Mapping[str, Any]) -> None:
+    """Names nobody knows here are kept in notes and tags, beside what stands there, never instead of it."""
+    note, tag = values.pop(_SPARE_NOTE, None), values.pop(_SPARE_TAG, None)
+    if note is not None:
+        notes = values.get("notes", stands.get("notes") or "")
+        values["notes"] = notes if note in notes else f"{notes}\n{note}".strip()
+    if tag is not None:
+        values.setdefault("category", stands["category"])
+        values["tags"] = sorted({*values.get("tags", stands.get("tags") or []), tag})
 
 
 def _before(
@@ -466,11 +484,16 @@ def _restore(batch: ImportBatch, rows: Sequence[ImportRow], *, at: dt.datetime) 
     _settle(items, at=at)
 
 
-def discard(*, batch: ImportBatch) -> None:
-    """Drop an import that was not, or only half, applied; what is staged of it was never visible and never will be."""
+def discard(*, batch: ImportBatch) -> bool:
+    """Drop an import that was not, or only half, applied; what is staged of it was never visible and never will be.
+
+    False, and nothing is done, for one that is running or done.
+    """
     with transaction.atomic():
-        if batch.state in (State.MAPPING, State.READY) or (batch.state == State.RUNNING and stuck(batch)):
-            batch.delete()
+        if batch.state not in (State.MAPPING, State.READY) and not stuck(batch):
+            return False
+        batch.delete()
+    return True
 
 
 def stuck(batch: ImportBatch) -> bool:

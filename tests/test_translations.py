@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
@@ -32,7 +33,8 @@ def test_no_string_is_missing_untranslated_or_fuzzy(tmp_path: Path) -> None:
         shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__", "*.mo"))
     shutil.copy(ROOT / "manage.py", tmp_path)
     command = ["manage.py", "makemessages", "--locale", "zh_Hans", "--no-obsolete", "--no-location"]
-    subprocess.run([sys.executable, *command], cwd=tmp_path, check=True, capture_output=True)
+    environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "riskreg.settings"}
+    subprocess.run([sys.executable, *command], cwd=tmp_path, env=environment, check=True, capture_output=True)
     po = Path("locale/zh_Hans/LC_MESSAGES/django.po")
     fresh, ours = catalog(tmp_path / po), catalog(ROOT / po)
     untranslated = [m.id for m in messages(fresh) if m.fuzzy or not m.string or (m.pluralizable and not all(m.string))]

@@ -4,6 +4,7 @@ import zoneinfo
 from typing import Any
 
 from django import forms
+from django.conf import settings
 from django.contrib.auth.forms import BaseUserCreationForm
 from django.utils.translation import gettext_lazy as _
 
@@ -41,7 +42,7 @@ class PersonForm(forms.ModelForm):
 
 
 class NewPersonForm(BaseUserCreationForm):
-    time_zone = TimeZoneField(initial="UTC")
+    time_zone = TimeZoneField(initial=settings.DEFAULT_USER_TIME_ZONE)
 
     class Meta(BaseUserCreationForm.Meta):
         model = User

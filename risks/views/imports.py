@@ -156,6 +156,7 @@ def undo(request: HttpRequest, pk: int) -> HttpResponse:
 @require_POST
 def discard(request: HttpRequest, pk: int) -> HttpResponse:
     batch = access.get_import(request.user, pk)
-    imports.discard(batch=batch)
+    if not imports.discard(batch=batch):
+        return redirect("risks:import_show", batch.pk)
     messages.success(request, _("The import is discarded; nothing was changed."))
     return redirect("risks:import")

@@ -43,17 +43,38 @@ def history(request: HttpRequest, pk: int) -> HttpResponse:
     """Who changed what when: the audit trail of the risk's own fields."""
     risk = access.get_risk(request.user, pk)
     versions = list(risk.history.select_related("history_user").order_by("-history_date", "-history_id")[:50])
+    names = _names_in(versions)
     changes = []
     for newer, older in zip(versions, [*versions[1:], None], strict=True):
-        fields = [] if older is None else _differences(newer, older)
+        fields = [] if older is None else _differences(newer, older, names)
         if older is None or fields:
             changes.append({"version": newer, "fields": fields, "first": older is None and len(versions) < 50})
     return render(request, "risks/_history.html", {"risk": risk, "changes": changes})
 
 
-def _differences(newer: Any, older: Any) -> list[dict[str, Any]]:
+def _names_in(versions: list[Any]) -> dict[str, dict[int, str]]:
+    """What the ids in these versions stand for, by field: a statement per relation, not per version."""
+    names = {}
+    for field in ("category", "customer", "owner", "team"):
+        model: Any = Risk._meta.get_field(field).related_model
+        ids = {getattr(version, f"{field}_id") for version in versions} - {None}
+        names[field] = {pk: str(row) for pk, row in model.objects.in_bulk(ids).items()}
+    return names
+
+
+def _differences(newer: Any, older: Any, names: dict[str, dict[int, str]]) -> list[dict[str, Any]]:
+    def said(field: str, value: Any) -> Any:
+        return names[field].get(value, value) if field in names else value
+
     delta = newer.diff_against(older, excluded_fields=["version"], foreign_keys_are_objs=False)
-    return [{"name": Risk._meta.get_field(c.field).verbose_name, "old": c.old, "new": c.new} for c in delta.changes]
+    return [
+        {
+            "name": Risk._meta.get_field(c.field).verbose_name,
+            "old": said(c.field, c.old),
+            "new": said(c.field, c.new),
+        }
+        for c in delta.changes
+    ]
 
 
 def new(request: HttpRequest) -> HttpResponse:

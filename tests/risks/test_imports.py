@@ -267,6 +267,19 @@ def test_an_unknown_owner_is_kept_in_the_notes(cast: SimpleNamespace) -> None:
     assert verdicts(batch) == [(2, "create", ["unknown_owner"]), (3, "create", [])]
 
 
+def test_unknown_names_are_kept_beside_what_stands_there(cast: SimpleNamespace, make_risk: Callable[..., Risk]) -> None:
+    risk = make_risk("As it was", external_ref="A1", notes="keep these notes", tags=["pumps"])
+    rows = (["Risk ID", "Title", "Owner", "Category"], ["A1", "As it is", "Stranger", "Weather"])
+    batch = applied(cast, sheet(*rows))
+    assert batch.counts["update"] == 1
+    risk.refresh_from_db()
+    assert risk.title == "As it is"
+    assert risk.notes == "keep these notes\nOwner: Stranger"
+    assert risk.category.key == "competitor"
+    assert sorted(tag.name for tag in risk.tags.all()) == ["Weather", "pumps"]
+    assert applied(cast, sheet(*rows)).counts["update"] == 0
+
+
 def test_the_same_risk_twice_in_a_file_is_said(cast: SimpleNamespace) -> None:
     rows = [["Own number", "Title"], ["A1", "One"], ["A1", "Two"], ["", "Three"], ["", "three"]]
     assert verdicts(planned(cast, sheet(*rows))) == [
