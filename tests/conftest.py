@@ -11,6 +11,7 @@ Two companies, so that "another team" is always there::
 from __future__ import annotations
 
 import datetime as dt
+import json
 from collections.abc import Callable, Generator
 from types import SimpleNamespace
 from typing import Any
@@ -27,12 +28,17 @@ from riskreg.accounts.models import User
 from risks.actions import capture_risk
 from risks.models import Category, Risk
 
+_BROUGHT: list[str] = []
+
 
 @pytest.fixture(scope="session")
 def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> None:
-    """Remember what migrations brought: categories, the method, playbooks."""
+    """Remember what our migrations brought: categories, the method, playbooks, settings."""
     with django_db_blocker.unblock():
-        connection._test_serialized_contents = connection.creation.serialize_db_to_string()  # type: ignore[attr-defined]
+        rows = json.loads(connection.creation.serialize_db_to_string())
+    # Django's own (content types, permissions) come back by themselves with every flush.
+    ours = [row for row in rows if row["model"].split(".")[0] not in ("contenttypes", "auth")]
+    _BROUGHT.append(json.dumps(ours))
 
 
 @pytest.hookimpl(wrapper=True)
@@ -43,7 +49,7 @@ def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, None, None]:
     fixtures = getattr(item, "fixturenames", ())
     if "transactional_db" in fixtures or (marker and marker.kwargs.get("transaction")):
         with item.config.stash[blocking_manager_key].unblock():
-            connection.creation.deserialize_db_from_string(connection._test_serialized_contents)  # type: ignore[attr-defined]
+            connection.creation.deserialize_db_from_string(_BROUGHT[-1])
 
 
 @pytest.fixture

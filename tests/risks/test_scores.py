@@ -674,7 +674,7 @@ def test_the_number_of_statements_does_not_depend_on_the_number_of_risks(
 # --- two at once -------------------------------------------------------------------------------------------
 
 
-@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+@pytest.mark.django_db(transaction=True)
 @pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite lets one writer in at a time")
 def test_two_who_score_one_risk_at_once_both_count(make_risk: MakeRisk, cast: SimpleNamespace) -> None:
     """The second waits for the first and sees what it did: no evidence is lost from the cover sheet."""
