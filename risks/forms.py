@@ -177,6 +177,7 @@ class CloseForm(forms.Form):
 
 
 class ObservationForm(forms.ModelForm):
+    link = forms.URLField(label=_("Link"), required=False, max_length=500, assume_scheme="https")
     customer_name = forms.CharField(label=_("Customer"), required=False, max_length=200)
     team = TeamChoice(Team.objects.none(), label=_("Team"))
 
@@ -189,7 +190,6 @@ class ObservationForm(forms.ModelForm):
         super().__init__(*args, **kwargs)
         only_choice(self.fields["team"], access.teams_worked_in(user))  # type: ignore[arg-type]
         self.fields["customer_name"].widget.attrs["list"] = "customers"
-        self.fields["link"].assume_scheme = "https"  # type: ignore[attr-defined]
         self.helper = FormHelper()
         self.helper.form_tag = False
         self.helper.layout = Layout(

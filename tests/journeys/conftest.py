@@ -102,7 +102,6 @@ def embedded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     port = _free_port()
     environment = _environment(tmp_path_factory.mktemp("var"), SITE_URL=f"http://127.0.0.1:{port}")
     _manage(environment, "migrate", "--verbosity", "0")
-    _manage(environment, "collectstatic", "--noinput", "--verbosity", "0")
     _manage(environment, "load_sample")
     processes = [_start(environment, "manage.py", "serve", f"--port={port}", "--concurrency=1", "--web-processes=1")]
     stack = Stack(f"http://127.0.0.1:{port}", environment, processes)
@@ -130,7 +129,6 @@ def team(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         SITE_URL=f"http://127.0.0.1:{port}",
     )
     _manage(environment, "migrate", "--verbosity", "0")
-    _manage(environment, "collectstatic", "--noinput", "--verbosity", "0")
     _manage(environment, "load_sample", "--force")
     processes = [
         _start(environment, "-m", "gunicorn", "riskreg.wsgi", "--workers=1", "--threads=4", f"--bind=127.0.0.1:{port}"),
