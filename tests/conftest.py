@@ -12,7 +12,8 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
 from types import SimpleNamespace
 from typing import Any
 
@@ -50,6 +51,21 @@ def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, None, None]:
     if "transactional_db" in fixtures or (marker and marker.kwargs.get("transaction")):
         with item.config.stash[blocking_manager_key].unblock():
             connection.creation.deserialize_db_from_string(_BROUGHT[-1])
+
+
+@contextmanager
+def ledger_unlocked() -> Iterator[None]:
+    """Lets a test empty the register: on PostgreSQL the database itself refuses to delete a ledger row."""
+    if connection.vendor != "postgresql":
+        yield
+        return
+    with connection.cursor() as cursor:
+        cursor.execute("SET session_replication_role = replica")  # no triggers, for this connection
+    try:
+        yield
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute("SET session_replication_role = origin")
 
 
 @pytest.fixture

@@ -24,6 +24,7 @@ from riskreg.accounts.models import Team, User
 from riskreg.jobs.models import Job
 from riskreg.mail.models import LocalMessage
 from risks.models import ImportBatch, Observation, Risk
+from tests.conftest import ledger_unlocked
 from tests.test_access_matrix import (
     DATA,
     DRILL_DOWNS,
@@ -266,8 +267,9 @@ def test_every_page_is_so_for_people_with_lesser_roles(name: str, persona: str, 
 
 
 def empty_the_register() -> None:
-    for model in (Observation, ImportBatch, Digest, LocalMessage, Job, Risk):
-        model.objects.all().delete()
+    with ledger_unlocked():
+        for model in (Observation, ImportBatch, Digest, LocalMessage, Job, Risk):
+            model.objects.all().delete()
 
 
 @pytest.mark.parametrize("name", [name for name in PAGES if RULES[name, "GET"].objects == "page"])

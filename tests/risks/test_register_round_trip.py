@@ -11,7 +11,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from django.db import connection, transaction
+from django.db import transaction
 from django.utils import timezone, translation
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
@@ -27,6 +27,7 @@ from risks import imports, register
 from risks.actions import capture_risk, close_risk
 from risks.models import Category, ImportBatch, Risk, ScoreEntry, Tag
 from risks.register_files.writing import write_csv, write_xlsx
+from tests.conftest import ledger_unlocked
 
 pytestmark = pytest.mark.django_db
 
@@ -190,11 +191,9 @@ def applied(batch: ImportBatch, by: User) -> None:
 
 def empty_register() -> None:
     """Teams, people, customers and categories stay."""
-    if connection.vendor == "postgresql":  # the ledger refuses DELETE there
-        with connection.cursor() as cursor:
-            cursor.execute("TRUNCATE risks_risk, risks_tag CASCADE")
-    Risk.objects.all().delete()
-    Tag.objects.all().delete()
+    with ledger_unlocked():
+        Risk.objects.all().delete()
+        Tag.objects.all().delete()
     assert not ScoreEntry.objects.exists()
 
 
