@@ -1,4 +1,4 @@
-"""From judgements to exposure, score and band (shared/quant.md A1). Plain: numbers and arrays in and out.
+"""From judgements to exposure, score and band (docs/decisions.md, Scores). Plain: numbers and arrays in and out.
 
 Exposure is the probability over the horizon times the impact in money. The score is the position of the
 exposure on a logarithmic axis from 0 to 100 spanned by the method's levels.

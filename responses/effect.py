@@ -1,4 +1,4 @@
-"""What actions take off a risk (shared/quant.md A4). Plain: numbers in and out."""
+"""What actions take off a risk (docs/decisions.md, Scores). Plain: numbers in and out."""
 
 from __future__ import annotations
 

@@ -121,7 +121,7 @@ DATABASES = {
         conn_health_checks=True,
     )
 }
-# Without IMMEDIATE a read that turns into a write fails at once, whatever the time-out (shared/reliability.md 3).
+# Without IMMEDIATE a read that turns into a write fails at once, whatever the time-out (docs/decisions.md, SQLite).
 SQLITE_OPTIONS = {
     "timeout": 20,
     "transaction_mode": "IMMEDIATE",
@@ -229,7 +229,7 @@ EMAIL_BACKEND = (
     "django.core.mail.backends.smtp.EmailBackend" if EMAIL_HOST else "riskreg.mail.backend.LocalInboxBackend"
 )
 
-# --- background work (shared/reliability.md, sections 2.3 and 4) --------------------------------------------
+# --- background work (docs/decisions.md, Jobs) --------------------------------------------
 
 REDIS_URL = env.text("REDIS_URL")
 if REDIS_URL:

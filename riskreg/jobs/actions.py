@@ -1,6 +1,6 @@
 """What is done to jobs: put in, claimed, worked on, given up, tried again.
 
-The job row is the truth and the broker only a bell (shared/reliability.md, section 4). A job may start more
+The job row is the truth and the broker only a bell (docs/decisions.md, Jobs). A job may start more
 than once, but only the holder of the newest token can commit anything through ``Claim.fenced``.
 """
 

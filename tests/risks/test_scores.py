@@ -83,7 +83,7 @@ def observe(risk: Risk, bearing: int, *, at: dt.datetime, text: str = "heard at 
 def by_hand(
     probability: float, money: float, *, months: int = 12, odds: float = 1.0, rate: float = 1.0, loss: float = 1.0
 ) -> float:
-    """Exposure over the horizon (quant.md A1, A4), without NumPy and without the product's functions."""
+    """Exposure over the horizon (docs/decisions.md, Scores), without NumPy and without the product's functions."""
     ratio = probability / (1 - probability) * odds
     yearly_rate = -math.log(1 - ratio / (1 + ratio)) * rate
     return (1 - math.exp(-yearly_rate * months / 12)) * money * loss
