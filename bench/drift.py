@@ -1,4 +1,4 @@
-"""The drift detector: its cost, its false flags on six kinds of noise, and how soon it sees a step (docs/decisions.md, Drift).
+"""The drift detector: its cost, its false flags on six kinds of noise, and how soon it sees a step.
 
 Every series has 200 evaluations around a level of 7 to 15 with noise of sd .5 to 2, both unknown to the detector. It
 is evaluated after each new point from the 20th on; after a flag its history restarts at the change, and it is not

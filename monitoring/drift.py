@@ -1,6 +1,6 @@
 """Has a score settled at a new level? A robust change-point test with an autocorrelation correction.
 
-Plain Python and NumPy. Method: docs/decisions.md, Drift, with the autocorrelation borrowed from the register. In short: clip the history around
+Plain Python and NumPy. Method: docs/decisions.md, B4 and B3. In short: clip the history around
 its median, compare the mean before with the mean after every possible change, allow for the noise remembering its own
 last value, and report the strongest change as a normal score z. A caller flags when `strength >= threshold(N)`.
 

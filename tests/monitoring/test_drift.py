@@ -1,4 +1,4 @@
-"""The drift detector against a literal, slow transcription of docs/decisions.md, Drift, and against what it promises."""
+"""The drift detector against a literal, slow transcription of docs/decisions.md B4, and against what it promises."""
 
 import math
 import statistics
