@@ -121,7 +121,7 @@ def _import(size: int) -> Iterator[Figure]:
 
     from riskreg.accounts.models import Team
     from riskreg.jobs import actions as jobs
-    from risks import imports
+    from risks import imports, planning
     from risks.register_files.reading import read_table
 
     lines = ["Risk ID,Title,Category,Likelihood,Impact,Mitigation"]
@@ -130,10 +130,10 @@ def _import(size: int) -> Iterator[Figure]:
     batches = []
 
     def whole() -> None:
-        batch = imports.open_import(
-            data=data, filename="x.csv", team=Team.objects.get(), by=None, options=imports.Options()
+        batch = planning.open_import(
+            data=data, filename="x.csv", team=Team.objects.get(), by=None, options=planning.Options()
         )
-        imports.plan(batch)
+        planning.plan(batch)
         imports.start(batch=batch, by=None)
         jobs.run(batch.job, now_fn=timezone.now)
         batches.append(batch)

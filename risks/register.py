@@ -28,7 +28,7 @@ _EXPORT_CHUNK = 500
 
 
 class Problem(NamedTuple):
-    """Something about one cell: a code of imports.MESSAGES, the column's key, and the cell as text."""
+    """Something about one cell: a code of import_messages, the column's key, and the cell as text."""
 
     code: str
     key: str

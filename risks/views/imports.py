@@ -15,7 +15,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from riskreg.jobs.models import Job
 from riskreg.ui.listing import list_page
-from risks import access, import_messages, imports, register
+from risks import access, import_messages, imports, planning, register
 from risks.forms import MappingForm, UploadForm
 from risks.models import ImportBatch, ImportRow
 from risks.register_files.unreadable import UnreadableFile
@@ -30,12 +30,12 @@ def upload(request: HttpRequest) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         file = form.cleaned_data["file"]
         try:
-            batch = imports.open_import(
+            batch = planning.open_import(
                 data=file.read(),
                 filename=file.name,
                 team=form.cleaned_data["team"],
                 by=request.user,
-                options=imports.Options(),
+                options=planning.Options(),
             )
         except UnreadableFile as error:
             form.add_error("file", import_messages.of_file(error))
@@ -71,13 +71,13 @@ def columns(request: HttpRequest, pk: int) -> HttpResponse:
     )
     if request.method == "POST" and form.is_valid():
         batch.mapping = form.cleaned_data["mapping"]
-        batch.options = imports.Options(
+        batch.options = planning.Options(
             create_categories=form.cleaned_data.get("create_categories", False),
             fallback_category=form.cleaned_data["fallback_category"].key,
             date_order=form.cleaned_data["date_order"],
             all_or_nothing=form.cleaned_data["all_or_nothing"],
         ).__dict__
-        imports.plan(batch)
+        planning.plan(batch)
         return redirect("risks:import_show", batch.pk)
     return render(
         request, "risks/import_columns.html", {"batch": batch, "form": form, "columns": _columns(batch, form)}
@@ -88,11 +88,11 @@ def _columns(batch: ImportBatch, form: MappingForm) -> list[dict[str, Any]]:
     """Each column that holds anything, with its heading, a few of its cells, and its field of the form."""
     described = []
     for index, heading in enumerate(batch.table[0]):
-        filled = [imports.shown(row[index]) for row in batch.table[1:] if index < len(row) and row[index] is not None]
+        filled = [planning.shown(row[index]) for row in batch.table[1:] if index < len(row) and row[index] is not None]
         if heading is not None or filled:
             described.append(
                 {
-                    "heading": " ".join(imports.shown(heading).split()),
+                    "heading": " ".join(planning.shown(heading).split()),
                     "samples": filled[:_SAMPLES],
                     "field": form[f"column_{index}"],
                 }

@@ -23,7 +23,7 @@ from riskreg.accounts.models import User
 from riskreg.jobs import actions as jobs
 from riskreg.jobs import bell
 from riskreg.jobs.models import Job
-from risks import access, import_messages, imports, register
+from risks import access, import_messages, imports, planning, register
 from risks.actions import close_risk, delete_risk, edit_risk
 from risks.models import Category, ImportBatch, ImportRow, Risk, ScoreEntry
 
@@ -44,14 +44,14 @@ def sheet(*rows: Sequence[object]) -> bytes:
 
 
 def planned(cast: SimpleNamespace, data: bytes, *, by: User | None = None, **options: Any) -> ImportBatch:
-    batch = imports.open_import(
+    batch = planning.open_import(
         data=data,
         filename="register.csv",
         team=cast.accounts,
         by=by or cast.max,
-        options=imports.Options(**options),
+        options=planning.Options(**options),
     )
-    imports.plan(batch)
+    planning.plan(batch)
     return batch
 
 

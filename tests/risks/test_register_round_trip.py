@@ -23,7 +23,7 @@ from responses.models import Action, Kind, Response
 from riskreg.accounts.models import User
 from riskreg.jobs import actions as jobs
 from riskreg.jobs import bell
-from risks import imports, register
+from risks import imports, planning, register
 from risks.actions import capture_risk, close_risk
 from risks.models import Category, ImportBatch, Risk, ScoreEntry, Tag
 from risks.register_files.writing import write_csv, write_xlsx
@@ -173,12 +173,12 @@ def table() -> list[list[Any]]:
 
 
 def planned(cast: SimpleNamespace, data: bytes, kind: str, by: User) -> ImportBatch:
-    batch = imports.open_import(
-        data=data, filename=f"register.{kind}", team=cast.accounts, by=by, options=imports.Options()
+    batch = planning.open_import(
+        data=data, filename=f"register.{kind}", team=cast.accounts, by=by, options=planning.Options()
     )
     keys = [column.key for column in register.columns()]
     assert batch.mapping == {str(index): key for index, key in enumerate(keys)}
-    imports.plan(batch)
+    planning.plan(batch)
     return batch
 
 

@@ -14,7 +14,7 @@ from django.utils import timezone
 from riskreg.accounts.models import Team
 from riskreg.jobs import actions as jobs
 from riskreg.jobs.models import Job
-from risks import import_messages, imports, register
+from risks import import_messages, imports, planning, register
 from risks.models import ImportBatch
 from risks.register_files.unreadable import UnreadableFile
 
@@ -34,7 +34,7 @@ class Command(BaseCommand):
         if "title" not in batch.mapping.values():
             imports.discard(batch=batch)
             raise CommandError(f"{batch.filename}: no column was recognised as the title.")
-        imports.plan(batch)
+        planning.plan(batch)
         report = self._report(batch)
         if options["dry_run"]:
             report["dry_run"] = True
@@ -58,12 +58,12 @@ class Command(BaseCommand):
         except OSError as error:
             raise CommandError(f"{path}: {error.strerror}") from error
         try:
-            return imports.open_import(
+            return planning.open_import(
                 data=data,
                 filename=path.name,
                 team=team,
                 by=None,
-                options=imports.Options(create_categories=True),
+                options=planning.Options(create_categories=True),
             )
         except UnreadableFile as error:
             raise CommandError(f"{path.name}: {import_messages.of_file(error)}") from error
