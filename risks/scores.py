@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from risks.models import Cause, CoverSheet, Risk, ScoreEntry
 
-CHUNK = 500
+CHUNK = 200  # about 50 ms of write lock on SQLite where every risk changes
 _MOST_ODDS = 500.0  # log-odds beyond which exp() would overflow
 
 Floats = NDArray[np.float64]
