@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections import defaultdict
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 from django.conf import settings
@@ -19,8 +20,7 @@ from monitoring import digest, drift, queries
 from monitoring.models import Digest, DriftFlag, MonitoringSettings, Review, Subscription
 from riskreg.accounts.middleware import zone_named
 from riskreg.accounts.models import User
-from riskreg.jobs.actions import Claim, enqueue, pause_between_chunks
-from riskreg.jobs.models import Job
+from riskreg.jobs.actions import Claim, enqueue, enqueue_many, pause_between_chunks
 from risks import scores
 from risks.models import Cause, Risk, ScoreEntry
 
@@ -59,8 +59,8 @@ def flag_drift(claim: Claim) -> int:
     config = MonitoringSettings.load()
     newest = ScoreEntry.objects.aggregate(newest=Max("pk"))["newest"] or 0
     entries = ScoreEntry.objects.filter(cause__in=DRIFT_CAUSES)
-    moved = set(entries.filter(pk__gt=config.checked_entry).values_list("risk", flat=True))
-    candidates = sorted(Risk.objects.open().filter(pk__in=moved).values_list("pk", flat=True)) if moved else []
+    moved = entries.filter(pk__gt=config.checked_entry).values("risk")
+    candidates = list(Risk.objects.open().filter(pk__in=moved).order_by("pk").values_list("pk", flat=True))
     threshold = drift.threshold(_evaluations_per_false_flag(config, now=claim.now()))
     raised = 0
     for start in range(0, len(candidates), _CHUNK):
@@ -139,18 +139,14 @@ def queue_due_digests(*, now: dt.datetime, users: Iterable[User] | None = None) 
     subscriptions = Subscription.objects.filter(active=True, user__is_active=True).exclude(user__email="")
     if users is not None:
         subscriptions = subscriptions.filter(user__in=users)
-    due: dict[str, tuple[int, str]] = {}
+    due: dict[str, dict[str, Any]] = {}
     for subscription in subscriptions:
         period = digest.latest_period(
             subscription.cadence, hour=subscription.hour, zone=zone_named(subscription.time_zone), now=now
         )
         if period.due >= subscription.since:
-            due[f"digest:{subscription.user_id}:{period.key}"] = (subscription.user_id, period.key)
-    standing = set(Job.objects.filter(key__in=due).values_list("key", flat=True))
-    for key in due.keys() - standing:
-        user_id, period_key = due[key]
-        enqueue("monitoring.tasks.send_digest", payload={"user": user_id, "period": period_key}, key=key)
-    return len(due.keys() - standing)
+            due[f"digest:{subscription.user_id}:{period.key}"] = {"user": subscription.user_id, "period": period.key}
+    return enqueue_many("monitoring.tasks.send_digest", due)
 
 
 def queue_digest_now(*, user: User, now: dt.datetime) -> None:

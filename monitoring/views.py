@@ -38,7 +38,7 @@ def today(request: HttpRequest) -> HttpResponse:
         "reviews_count": queries.reviews_due(user, by=day).count(),
         "actions": queries.actions_of(user, by=day + queries.SOON)[:_SHOWN],
         "acceptances": queries.acceptances_ending(user, today=day)[:_SHOWN],
-        "waiting": access.visible_observations(user).filter(risk=None, dismissed_at=None).count(),
+        "waiting": access.visible_observations(user).waiting().count(),
         "mine_unassessed": risks.open().unassessed().filter(owner=user).order_by("-pk")[:_SHOWN],
         "totals": risks.open().aggregate(
             risks=Count("pk"), assessed=Count("sheet__score"), exposure=Sum("sheet__exposure"),

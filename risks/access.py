@@ -18,6 +18,7 @@ from crm.models import Customer
 from riskreg.accounts import reach
 from riskreg.accounts.models import Team, User
 from risks.models import ImportBatch, Observation, Risk
+from risks.models.observation import ObservationQuerySet
 from risks.models.risk import RiskQuerySet
 
 Person = User | AnonymousUser
@@ -94,9 +95,9 @@ def visible_customers(user: Person) -> QuerySet[Customer]:
     return Customer.objects.filter(team__in=reach.of(user).viewer)
 
 
-def visible_observations(user: Person) -> QuerySet[Observation]:
+def visible_observations(user: Person) -> ObservationQuerySet:
     """Observations of a person's teams; one linked to a risk is seen only with that risk."""
-    seen = Observation.objects.filter(team__in=reach.of(user).viewer)
+    seen: ObservationQuerySet = Observation.objects.filter(team__in=reach.of(user).viewer)
     return seen.filter(Q(risk__isnull=True) | Q(risk__in=visible_risks(user)))
 
 

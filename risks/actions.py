@@ -75,7 +75,7 @@ def close_risk(*, risk: Risk, outcome: str, note: str, on: dt.date, at: dt.datet
         risk.status, risk.outcome, risk.outcome_note, risk.closed_on = Risk.Status.CLOSED, outcome, note, on
         _next_version(risk)
         risk.save(update_fields=["status", "outcome", "outcome_note", "closed_on", "version", "updated_at"])
-        scores.clear(risk, at=at)
+        scores.clear([risk.pk], at=at)
 
 
 def reopen_risk(*, risk: Risk, at: dt.datetime) -> None:

@@ -111,9 +111,7 @@ def _update(batch: ImportBatch, rows: Sequence[ImportRow], *, at: dt.datetime) -
 def _settle(items: Sequence[Change], *, at: dt.datetime) -> None:
     """Score what is open, in one call for all; clear what was closed."""
     scores.rescore([c.risk.pk for c in items if c.risk.is_open], cause=Cause.JUDGEMENT, at=at)
-    for change in items:
-        if not change.risk.is_open and "status" in change.values:
-            scores.clear(change.risk, at=at)
+    scores.clear([c.risk.pk for c in items if not c.risk.is_open and "status" in c.values], at=at)
 
 
 def undo(*, batch: ImportBatch, at: dt.datetime) -> dict[str, int]:

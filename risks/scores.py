@@ -144,17 +144,20 @@ def chunks(risks: models.QuerySet[Risk], *, after: int = 0, size: int = CHUNK) -
         after = ids[-1]
 
 
-def clear(risk: Risk, *, at: dt.datetime) -> None:
-    """A closed risk has nothing left to lose: empty its cover sheet, cause *outcome*."""
+def clear(risk_ids: Iterable[int], *, at: dt.datetime) -> None:
+    """Closed risks have nothing left to lose: empty their cover sheets, cause *outcome*. Two writes for any number."""
+    ids = sorted(set(risk_ids))
     with transaction.atomic():
-        sheet = CoverSheet.objects.filter(risk=risk).first()
-        if sheet and sheet.score is not None:
-            ScoreEntry.objects.create(
-                risk=risk, at=at, cause=Cause.OUTCOME, method_version=sheet.method_version, factors=[]
-            )
-        CoverSheet.objects.update_or_create(
-            risk=risk,
-            defaults=dict.fromkeys([*_NUMBERS, "review_due", "drifting_since"]) | {"scored_at": at},
+        scored = CoverSheet.objects.filter(risk__in=ids, score__isnull=False)
+        ScoreEntry.objects.bulk_create(
+            ScoreEntry(risk_id=pk, at=at, cause=Cause.OUTCOME, method_version=version, factors=[])
+            for pk, version in scored.values_list("risk", "method_version")
+        )
+        CoverSheet.objects.bulk_create(
+            [CoverSheet(risk_id=pk, scored_at=at) for pk in ids],
+            update_conflicts=True,
+            unique_fields=["risk"],
+            update_fields=[*_NUMBERS, "review_due", "drifting_since", "scored_at"],
         )
 
 

@@ -7,8 +7,6 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone, translation
 
-LANGUAGE_COOKIE = settings.LANGUAGE_COOKIE_NAME
-
 
 def zone_named(name: str) -> zoneinfo.ZoneInfo:
     """The zone, or UTC when the stored name is no longer known to this machine."""

@@ -12,7 +12,7 @@ import random
 import time
 import traceback
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -126,6 +126,20 @@ def enqueue(
     if run_at is None or run_at <= job.created_at:
         _ring_on_commit(job.pk)
     return job
+
+
+def enqueue_many(kind: str, payloads: Mapping[str, dict[str, Any]]) -> int:
+    """Put in a job for each key that no job stands under yet; returns how many. A constant number of statements."""
+    standing = set(Job.objects.filter(key__in=payloads).values_list("key", flat=True))
+    keys = payloads.keys() - standing
+    with transaction.atomic():
+        # Somebody may put in the same key between our look and our insert; whose row stands does not matter.
+        Job.objects.bulk_create(
+            [Job(kind=kind, payload=payloads[key], key=key) for key in sorted(keys)], ignore_conflicts=True
+        )
+        for job_id in Job.objects.filter(key__in=keys).values_list("pk", flat=True):
+            _ring_on_commit(job_id)
+    return len(keys)
 
 
 def run_now(name: str, *, by: User | None, now: dt.datetime) -> Job:

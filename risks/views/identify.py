@@ -28,7 +28,7 @@ def inbox(request: HttpRequest) -> HttpResponse:
     elif shown == "dismissed":
         observations = observations.filter(dismissed_at__isnull=False)
     else:
-        shown, observations = "waiting", observations.filter(risk__isnull=True, dismissed_at__isnull=True)
+        shown, observations = "waiting", observations.waiting()
     return list_page(
         request,
         queryset=observations,

@@ -498,8 +498,8 @@ def test_a_closed_risk_is_cleared_and_leaves_the_heat_map(make_risk: MakeRisk) -
 
 def test_clearing_what_is_clear_leaves_no_second_row(make_risk: MakeRisk) -> None:
     risk = make_risk(levels=(3, 3), at=START)
-    scores.clear(risk, at=START + DAY)
-    scores.clear(risk, at=START + DAY)
+    scores.clear([risk.pk], at=START + DAY)
+    scores.clear([risk.pk], at=START + DAY)
     assert causes(risk) == ["judgement", "outcome"]
 
 
@@ -669,6 +669,19 @@ def test_the_number_of_statements_does_not_depend_on_the_number_of_risks(
     with CaptureQueriesContext(connection) as captured:
         assert scores.rescore(ids, cause=Cause.RULES, at=START + DAY) == 1
     assert len(captured) == few
+
+
+def test_clearing_many_takes_as_many_statements_as_clearing_one(make_risk: MakeRisk) -> None:
+    ids = [make_risk(f"Risk {n}", levels=(3, 3), at=START).pk for n in range(20)]
+    with CaptureQueriesContext(connection) as one:
+        scores.clear(ids[:1], at=START + DAY)
+    with CaptureQueriesContext(connection) as many:
+        scores.clear(ids[1:], at=START + DAY)
+    assert len(one) == len(many)
+    assert set(CoverSheet.objects.filter(risk__in=ids).values_list("score", "band", "review_due")) == {
+        (None, None, None)
+    }
+    assert ScoreEntry.objects.filter(risk__in=ids, cause=Cause.OUTCOME, score=None).count() == 20
 
 
 # --- two at once -------------------------------------------------------------------------------------------

@@ -4,11 +4,12 @@ import time
 
 import pytest
 from celery import current_app
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from riskreg.jobs import bell
-from riskreg.jobs.actions import enqueue
+from riskreg.jobs.actions import enqueue, enqueue_many
 from riskreg.jobs.models import Job
 from tests.riskreg.jobs.handlers import HERE
 
@@ -110,3 +111,27 @@ def test_a_broken_broker_neither_breaks_nor_holds_up_a_save(broker_at, deaf: boo
     assert Job.objects.filter(state=Job.State.READY).count() == 5
     assert [record.levelname for record in caplog.records if record.name == "riskreg.jobs.bell"] == ["WARNING"]
     assert spent < 3  # seconds for all five: after the first failure the bell is left alone for a while
+
+
+@pytest.mark.django_db
+def test_many_are_put_in_once_each_with_as_many_statements_as_one(rung: list[int]) -> None:
+    enqueue(f"{HERE}.succeed", key="k1")
+    with CaptureQueriesContext(connection) as few:
+        assert enqueue_many(f"{HERE}.succeed", {"k1": {"n": 1}, "k2": {"n": 2}}) == 1
+    with CaptureQueriesContext(connection) as many:
+        assert enqueue_many(f"{HERE}.succeed", {f"m{n}": {"n": n} for n in range(40)}) == 40
+    assert len(few) == len(many)
+    assert enqueue_many(f"{HERE}.succeed", {f"m{n}": {"n": n} for n in range(40)}) == 0
+    assert dict(Job.objects.filter(key__in=["k1", "k2", "m39"]).values_list("key", "payload")) == {
+        "k1": {},
+        "k2": {"n": 2},
+        "m39": {"n": 39},
+    }
+
+
+@pytest.mark.django_db(transaction=True)
+def test_many_are_rung_for_once_they_are_committed(rung: list[int]) -> None:
+    with transaction.atomic():
+        enqueue_many(f"{HERE}.succeed", {"a": {}, "b": {}})
+        assert rung == []
+    assert sorted(rung) == sorted(Job.objects.values_list("pk", flat=True))
