@@ -122,12 +122,14 @@ def _evidence(cell: Cell, _order: DateOrder) -> str:
 
 
 def read(risks: Sequence[Risk]) -> dict[int, dict[str, Value]]:
-    current = Assessment.objects.filter(risk__in=[r.pk for r in risks], is_current=True)
+    """The current judgements, in the levels of the method in force."""
+    method = active_method()
     values: dict[int, dict[str, Value]] = {}
-    for a in current:
+    for a in Assessment.objects.filter(risk__in=[r.pk for r in risks], is_current=True):
+        likelihood, impacts = method.levels(a)
         values[a.risk_id] = {
-            "likelihood": a.likelihood_level,
-            **{_IMPACT_PREFIX + key: level for key, level in a.impact_levels.items()},
+            "likelihood": likelihood,
+            **{_IMPACT_PREFIX + key: level for key, level in impacts.items()},
             "basis": a.basis,
             "evidence": cells.text(a.evidence),
             "assessed_on": a.assessed_on.isoformat(),

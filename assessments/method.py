@@ -5,11 +5,13 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
 COMBINATIONS = ("worst", "weighted", "hybrid")
+FORMULAS = ("exposure", "product", "matrix")
+FEWEST_LEVELS, MOST_LEVELS, MOST_DIMENSIONS, MOST_BANDS = 3, 10, 8, 8
 BAND_COLOURS = ("green", "lime", "yellow", "orange", "red", "purple", "azure", "blue")
 
 
@@ -55,6 +57,7 @@ class Band:
     colour: str
     review_days: int
     tolerable: bool
+    version: int = 0  # of the method
 
 
 @dataclass(frozen=True)
@@ -64,6 +67,10 @@ class MethodSpec:
     dimensions: tuple[Dimension, ...]  # the first one is always asked for and spans the matrix
     combination: str
     bands: tuple[Band, ...]
+    formula: str = "exposure"
+    # Formula "matrix": the band of each cell, a row per likelihood level and a column per impact level.
+    matrix: tuple[tuple[int, ...], ...] = ()
+    appetite: Mapping[str, int] = field(default_factory=dict)  # category key -> highest band it bears
 
     @property
     def primary(self) -> Dimension:
@@ -77,6 +84,27 @@ class MethodSpec:
 
     def band(self, position: int) -> Band:
         return self.bands[position - 1]
+
+    @property
+    def tolerable(self) -> int:
+        """Position of the highest band that is borne where a category does not say otherwise."""
+        return max((band.position for band in self.bands if band.tolerable), default=0)
+
+    def within_appetite(self, category: str, position: int) -> bool:
+        return position <= self.appetite.get(category, self.tolerable)
+
+    def encode(self, levels: Mapping[str, int]) -> int:
+        """Judged levels as one number: four bits a dimension, in their order, 0 where nobody judged.
+
+        Raises KeyError for an unknown dimension.
+        """
+        places = {dimension.key: place for place, dimension in enumerate(self.dimensions)}
+        return sum(level << (4 * places[key]) for key, level in levels.items())
+
+    def decode(self, code: int) -> dict[str, int]:
+        """The judged levels of a number from ``encode``, by dimension key."""
+        levels = {d.key: (code >> (4 * place)) & 15 for place, d in enumerate(self.dimensions)}
+        return {key: level for key, level in levels.items() if level}
 
     @cached_property
     def log_exposure_span(self) -> tuple[float, float]:
@@ -104,7 +132,11 @@ def read_method(definition: Mapping[str, Any], *, version: int) -> MethodSpec:
             for item in definition["dimensions"]
         )
         combination = str(definition["combination"])
-        bands = _bands(definition["bands"])
+        bands = _bands(definition["bands"], version)
+        formula = str(definition.get("formula", "exposure"))
+        painted = definition.get("matrix") if formula == "matrix" else None
+        matrix = tuple(tuple(_position(band) for band in row) for row in painted or ())
+        appetite = {str(key): _position(band) for key, band in (definition.get("appetite") or {}).items()}
     except (KeyError, TypeError, AttributeError) as error:
         raise BadMethod(f"the definition is not complete: {error}") from error
     if not dimensions or sum(d.weight for d in dimensions) <= 0:
@@ -115,7 +147,22 @@ def read_method(definition: Mapping[str, Any], *, version: int) -> MethodSpec:
         raise BadMethod("dimensions: a key occurs twice")
     if combination not in COMBINATIONS:
         raise BadMethod(f"combination: {combination!r} is none of {', '.join(COMBINATIONS)}")
-    return MethodSpec(version, likelihood, dimensions, combination, bands)
+    if len(dimensions) > MOST_DIMENSIONS:
+        raise BadMethod(f"dimensions: at most {MOST_DIMENSIONS}")
+    if formula not in FORMULAS:
+        raise BadMethod(f"formula: {formula!r} is none of {', '.join(FORMULAS)}")
+    if any(not 0 <= band <= len(bands) for band in appetite.values()):
+        raise BadMethod("appetite: there is no such band")
+    if formula == "matrix":
+        _check_matrix(matrix, len(likelihood), len(dimensions[0].levels), len(bands))
+    return MethodSpec(version, likelihood, dimensions, combination, bands, formula, matrix, appetite)
+
+
+def _check_matrix(matrix: tuple[tuple[int, ...], ...], rows: int, columns: int, bands: int) -> None:
+    if len(matrix) != rows or any(len(row) != columns for row in matrix):
+        raise BadMethod(f"matrix: {rows} rows of {columns} cells are needed")
+    if any(not 1 <= band <= bands for row in matrix for band in row):
+        raise BadMethod("matrix: a cell has a band that does not exist")
 
 
 def _label(value: Mapping[str, str] | None) -> Label:
@@ -132,6 +179,13 @@ def _number(value: Any, where: str) -> float:
     return number
 
 
+def _position(value: Any) -> int:
+    try:
+        return int(value)
+    except (ValueError, OverflowError) as error:
+        raise BadMethod(f"{value!r} is not the number of a band") from error
+
+
 def _levels(items: Sequence[Mapping[str, Any]], where: str) -> tuple[Level, ...]:
     levels = tuple(
         Level(
@@ -142,8 +196,8 @@ def _levels(items: Sequence[Mapping[str, Any]], where: str) -> tuple[Level, ...]
         )
         for item in items
     )
-    if not 3 <= len(levels) <= 10:
-        raise BadMethod(f"{where}: 3 to 10 levels, not {len(levels)}")
+    if not FEWEST_LEVELS <= len(levels) <= MOST_LEVELS:
+        raise BadMethod(f"{where}: {FEWEST_LEVELS} to {MOST_LEVELS} levels, not {len(levels)}")
     for number, level in enumerate(levels, start=1):
         if not 0 < level.low < level.high:
             raise BadMethod(f"{where}: level {number} must reach from above 0 to something greater")
@@ -153,7 +207,7 @@ def _levels(items: Sequence[Mapping[str, Any]], where: str) -> tuple[Level, ...]
     return levels
 
 
-def _bands(items: Sequence[Mapping[str, Any]]) -> tuple[Band, ...]:
+def _bands(items: Sequence[Mapping[str, Any]], version: int) -> tuple[Band, ...]:
     bands = tuple(
         Band(
             position=position,
@@ -162,6 +216,7 @@ def _bands(items: Sequence[Mapping[str, Any]]) -> tuple[Band, ...]:
             colour=str(item["colour"]),
             review_days=int(_number(item["review_days"], f"band {position}.review_days")),
             tolerable=bool(item["tolerable"]),
+            version=version,
         )
         for position, item in enumerate(items, start=1)
     )

@@ -17,7 +17,7 @@ from typing import Any
 
 from bench.figures import Figure
 
-MODULES = ("drift", "register")
+MODULES = ("drift", "register", "scoring", "portfolio")
 RESULTS = Path(__file__).parent / "results.json"
 COLUMNS = ("name", "size", "value", "unit", "floor", "ratio", "limit", "ok")
 

@@ -16,6 +16,8 @@ from django.template.loader import render_to_string
 from django.utils import timezone, translation
 from django.utils.text import get_valid_filename
 
+from assessments.queries import active_method
+from assessments.stage import ScoringMethod
 from monitoring import digest, drift, queries
 from monitoring.models import Digest, DriftFlag, MonitoringSettings, Review, Subscription
 from riskreg.accounts.middleware import zone_named
@@ -39,16 +41,15 @@ _ASKED_FOR = "now-"
 
 def rescore_register(claim: Claim) -> dict[str, int]:
     """Re-score every open risk, then look for drift. A second run at the same moment changes nothing."""
-    everything = Risk.objects.open()
     changed = scored = 0
     # A run that was broken off begins again: chunks that were done are found unchanged.
-    with claim.fenced(advance=-claim.job.done, total=everything.count()):
+    with claim.fenced(advance=-claim.job.done, total=Risk.objects.open().count()):
         pass
-    for ids in scores.chunks(everything):
+    for chunk in scores.walk(at=claim.now()):
         started = claim.now()
-        with claim.fenced(advance=len(ids)):
-            changed += scores.rescore(ids, cause=Cause.RULES, at=started)
-        scored += len(ids)
+        with claim.fenced(advance=chunk.size):
+            changed += chunk.rescore(cause=Cause.RULES, at=started)
+        scored += chunk.size
         pause_between_chunks((claim.now() - started).total_seconds())
     flags = flag_drift(claim)
     return {"scored": scored, "changed": changed, "flags": flags}
@@ -62,10 +63,11 @@ def flag_drift(claim: Claim) -> int:
     moved = entries.filter(pk__gt=config.checked_entry).values("risk")
     candidates = list(Risk.objects.open().filter(pk__in=moved).order_by("pk").values_list("pk", flat=True))
     threshold = drift.threshold(_evaluations_per_false_flag(config, now=claim.now()))
+    method = active_method()
     raised = 0
     for start in range(0, len(candidates), _CHUNK):
         with claim.fenced():
-            raised += _flag(candidates[start : start + _CHUNK], threshold=threshold, at=claim.now())
+            raised += _flag(candidates[start : start + _CHUNK], method, threshold=threshold, at=claim.now())
     with claim.fenced():
         # Only now, so that a run that was broken off looks at the same risks again.
         MonitoringSettings.objects.filter(pk=config.pk).update(checked_entry=newest)
@@ -80,8 +82,11 @@ def _evaluations_per_false_flag(config: MonitoringSettings, *, now: dt.datetime)
     return _RESTARTS * drift.evaluations_per_false_flag(1, max(recent / 4, 1.0), config.false_flags_per_week)
 
 
-def _flag(risk_ids: list[int], *, threshold: float, at: dt.datetime) -> int:
-    """Detect and flag one chunk: the statements do not depend on its size."""
+def _flag(risk_ids: list[int], method: ScoringMethod, *, threshold: float, at: dt.datetime) -> int:
+    """Detect and flag one chunk: the statements do not depend on its size.
+
+    Scores of other versions of the method are restated by the one in force, so that a change of rules is no drift.
+    """
     restarts: dict[int, int] = {}
     still_open: set[int] = set()
     for risk_id, from_entry, state in DriftFlag.objects.filter(risk__in=risk_ids).values_list(
@@ -92,7 +97,10 @@ def _flag(risk_ids: list[int], *, threshold: float, at: dt.datetime) -> int:
             still_open.add(risk_id)
     histories: dict[int, list[tuple[int, dt.datetime, float]]] = defaultdict(list)
     points = ScoreEntry.objects.filter(risk__in=risk_ids, cause__in=DRIFT_CAUSES, score__isnull=False)
-    for risk_id, pk, moment, score in points.order_by("at", "pk").values_list("risk", "pk", "at", "score"):
+    older = list(points.filter(method_version__isnull=False).exclude(method_version=method.version))
+    restated = dict(zip((entry.pk for entry in older), method.restated(older), strict=True))
+    for risk_id, pk, moment, stored in points.order_by("at", "pk").values_list("risk", "pk", "at", "score"):
+        score = restated.get(pk, stored)
         if score is not None and risk_id not in still_open and pk >= restarts.get(risk_id, 0):
             histories[risk_id].append((pk, moment, score))
     series = {risk_id: history[-drift.MAX_POINTS :] for risk_id, history in histories.items()}

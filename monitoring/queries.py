@@ -76,7 +76,7 @@ def heat_map(risks: RiskQuerySet, spec: MethodSpec) -> list[list[Cell]]:
     """Open risks counted by level of current likelihood and impact, the likeliest row first: one statement."""
     counted = (
         risks.open()
-        .filter(sheet__score__isnull=False)
+        .filter(sheet__score__isnull=False, sheet__method_version=spec.version)
         .order_by()
         .values_list("sheet__likelihood_level", "sheet__impact_level")
         .annotate(n=Count("pk"), total=Sum("sheet__exposure"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import datetime as dt
 import json
 from collections.abc import Callable, Iterator
@@ -11,9 +12,13 @@ from typing import Any
 from django.db import transaction
 
 from assessments.actions import Judgement, assess_risk
+from assessments.models import Method
+from assessments.versions import draft_from, save_draft
 from crm.actions import customer_named
+from crm.models import Customer
 from monitoring.actions import answer_flag, queue_due_digests
-from monitoring.models import DriftFlag, Subscription
+from monitoring.forecasts import start_forecast
+from monitoring.models import DriftFlag, RevenueTarget, Subscription
 from responses.actions import accept_risk, save_response, set_action_status
 from responses.models import Action, Response
 from riskreg.accounts.actions import save_team, set_role
@@ -90,6 +95,7 @@ class Sample:
         yield self._ago(12, 22), self._night
         yield self._ago(7, 9), self._digests
         yield self.now, self._night
+        yield self.now, self._outlook
 
     def _risk(self, item: dict[str, Any]) -> Iterator[Event]:
         yield self._ago(item["identified_days_ago"], 8), lambda at: self._capture(item, at)
@@ -210,6 +216,37 @@ class Sample:
         queue_due_digests(now=at)
         for job_id in Job.objects.filter(kind="monitoring.tasks.send_digest").due(at).values_list("pk", flat=True):
             jobs.run(job_id, now_fn=lambda: at)
+
+    def _outlook(self, at: dt.datetime) -> None:
+        """What can be lost at each customer, next year's targets, a forecast against each, and a draft to try."""
+        for item in self.content["customers"]:
+            company = _top(self.teams[item["team"]])
+            Customer.objects.filter(name=item["name"], team=company).update(annual_revenue=item["revenue"])
+        year = at.year + 1
+        for item in self.content["targets"]:
+            target = RevenueTarget.objects.create(
+                name=f"{item['name']} {year}",
+                team=self.teams[item["team"]],
+                starts_on=dt.date(year, 1, 1),
+                ends_on=dt.date(year, 12, 31),
+                amount=item["amount"],
+                expected=item["expected"],
+            )
+            forecast = start_forecast(
+                team=target.team, target=target, months=12, correlation=0.0, by=self.people["admin"], at=at
+            )
+            jobs.run(forecast.job or 0, now_fn=lambda: at)
+        draft = draft_from(source=Method.objects.get(state=Method.State.ACTIVE), by=self.people["admin"], at=at)
+        definition = copy.deepcopy(draft.definition)
+        definition["bands"][2]["threshold"] = 55
+        definition["bands"][3]["review_days"] = 7
+        save_draft(
+            method=draft,
+            definition=definition,
+            note="High begins at 55; critical risks weekly",
+            at=at,
+            seen=draft.edited_at,
+        )
 
 
 def _top(team: Team) -> Team:

@@ -2,42 +2,44 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 from django.db.models import Max
+from django.db.models.functions import Left
 
 from monitoring.evidence import weight
 from monitoring.models import Review
 from risks.models import Observation
-from risks.scores import Sheet, Steps, naive_utc
+from risks.scores import Sheet, Span, Steps
+
+_LABEL = 120  # characters of an observation that go into the ledger
 
 
 def contribute(sheet: Sheet) -> None:
     """Shift the odds by what was linked since the last assessment; that assessment knew what came before it."""
-    ids = sheet.risk_ids.tolist()
-    observed = list(
-        Observation.objects.about(ids)
-        .order_by("linked_at", "pk")
-        .values_list("risk", "pk", "bearing", "linked_at", "text")
+    observed = (
+        Observation.objects.bearing().order_by("linked_at", "pk").values_list("risk", "pk", "bearing", "linked_at")
     )
-    rows = sheet.rows_of([o[0] for o in observed])
-    linked = np.array([naive_utc(o[3]) for o in observed], dtype="datetime64[us]")
-    newer = np.flatnonzero(linked > sheet.judged_at[rows]) if observed else np.array([], dtype=np.int64)
+    rows, pks, bearings, linked = sheet.read(observed, "int", "int", "moment")
+    newer = np.flatnonzero(linked > sheet.judged_at[rows])
     if len(newer):
-        chosen = [observed[i] for i in newer.tolist()]
         sheet.steps.append(
             Steps(
                 kind="evidence",
                 op="odds",
                 rows=rows[newer],
-                amounts=np.array([weight(o[2]) for o in chosen]),
-                refs=[o[1] for o in chosen],
-                labels=[o[4][:120] for o in chosen],
+                amounts=np.array([weight(bearing) for bearing in bearings[newer].tolist()]),
+                refs=pks[newer],
+                sources=pks[newer],
+                labels=partial(_texts, sheet.span),
             )
         )
-    reviews = list(
-        Review.objects.filter(risk__in=ids).order_by("risk").values_list("risk").annotate(last=Max("reviewed_on"))
-    )
-    if reviews:
-        at = sheet.rows_of([r[0] for r in reviews])
-        last = np.array([r[1] for r in reviews], dtype="datetime64[D]")
-        sheet.reviewed_on[at] = np.fmax(sheet.reviewed_on[at], last)
+    reviews = Review.objects.order_by("risk").values_list("risk").annotate(last=Max("reviewed_on"))
+    rows, last = sheet.read(reviews, "day")
+    sheet.reviewed_on[rows] = np.fmax(sheet.reviewed_on[rows], last)
+
+
+def _texts(span: Span) -> dict[int, str]:
+    bearing = span.of(Observation.objects.bearing(), "risk")
+    return dict(bearing.values_list("pk", Left("text", _LABEL)))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from monitoring import actions
+from monitoring import actions, forecasts
 from riskreg.jobs.actions import Claim
 
 
@@ -16,3 +16,7 @@ def queue_digests(claim: Claim) -> dict[str, int]:
 
 def send_digest(claim: Claim) -> dict[str, str]:
     return {"outcome": actions.send_digest(claim, user_id=claim.payload["user"], period=claim.payload["period"])}
+
+
+def run_forecast(claim: Claim) -> dict[str, int]:
+    return forecasts.run_forecast(claim, forecast_id=claim.payload["forecast"])

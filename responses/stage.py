@@ -2,36 +2,54 @@
 
 from __future__ import annotations
 
+from functools import cache, partial
+
 import numpy as np
+from django.db.models import Case, Value, When
 
 from responses.effect import kept
 from responses.models import Action, Kind
-from risks.scores import Sheet, Steps
+from risks.scores import Sheet, Span, Steps
 
 
 def contribute(sheet: Sheet) -> None:
     """Done actions lower the residual, planned ones only the target."""
-    actions = list(
-        Action.objects.filter(response__risk__in=sheet.risk_ids.tolist(), response__withdrawn_at__isnull=True)
+    actions = (
+        Action.objects.filter(response__withdrawn_at__isnull=True)
         .exclude(status=Action.Status.CANCELLED)
         .exclude(effect=0)
         .order_by("pk")
         .values_list(
-            "response__risk", "response__kind", "effect", "response__confidence", "status", "response", "title"
+            "response__risk",
+            "pk",
+            "response",
+            "effect",
+            "response__confidence",
+            Case(When(response__kind=Kind.PREVENTIVE, then=Value(1)), default=Value(0)),
+            Case(When(status=Action.Status.DONE, then=Value(0)), default=Value(1)),
         )
     )
-    for kind, op in ((Kind.PREVENTIVE, "rate"), (Kind.CONTINGENCY, "impact")):
-        for planned in (False, True):
-            chosen = [a for a in actions if a[1] == kind and (a[4] != Action.Status.DONE) == planned]
-            if chosen:
+    rows, pks, responses, effect, confidence, preventive, planned = sheet.read(
+        actions, "int", "int", "float", "float", "int", "int", risk="response__risk"
+    )
+    labels = cache(partial(_titles, sheet.span))
+    for is_preventive in (True, False):
+        for is_planned in (False, True):
+            chosen = np.flatnonzero((preventive == is_preventive) & (planned == is_planned))
+            if len(chosen):
                 sheet.steps.append(
                     Steps(
                         kind="response",
-                        op="rate" if op == "rate" else "impact",
-                        rows=sheet.rows_of([a[0] for a in chosen]),
-                        amounts=np.array([kept(a[2], a[3]) for a in chosen]),
-                        refs=[a[5] for a in chosen],
-                        labels=[a[6] for a in chosen],
-                        planned=planned,
+                        op="rate" if is_preventive else "impact",
+                        rows=rows[chosen],
+                        amounts=kept(effect[chosen], confidence[chosen]),
+                        refs=responses[chosen],
+                        sources=pks[chosen],
+                        labels=labels,
+                        planned=is_planned,
                     )
                 )
+
+
+def _titles(span: Span) -> dict[int, str]:
+    return dict(span.of(Action.objects.all(), "response__risk").values_list("pk", "title"))

@@ -10,13 +10,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Literal
 
+import numpy as np
 from django.contrib.auth.models import AnonymousUser
 from django.db.models import Q, QuerySet
 from django.http import Http404
+from numpy.typing import NDArray
 
 from crm.models import Customer
 from riskreg.accounts import reach
-from riskreg.accounts.models import Team, User
+from riskreg.accounts.models import Membership, Team, User
 from risks.models import ImportBatch, Observation, Risk
 from risks.models.observation import ObservationQuerySet
 from risks.models.risk import RiskQuerySet
@@ -34,6 +36,19 @@ def visible_risks(user: Person) -> RiskQuerySet:
     if not user.is_authenticated:
         return risks.none()
     return risks.filter(Q(team__in=mine.manager) | Q(team__in=mine.viewer, confidential=False) | Q(owner=user))
+
+
+def visible_rows(
+    user: Person, *, team: NDArray[np.int64], owner: NDArray[np.int64], confidential: NDArray[np.bool_]
+) -> NDArray[np.bool_]:
+    """Which of n live risks, given as columns, a person may see; the same rules as visible_risks, for many people."""
+    mine = reach.of(user)
+    if mine.everything:
+        return np.ones(len(team), dtype=bool)
+    if not user.is_authenticated:
+        return np.zeros(len(team), dtype=bool)
+    managed, seen = np.isin(team, list(mine.manager)), np.isin(team, list(mine.viewer))
+    return np.asarray(managed | (seen & ~confidential) | (owner == user.pk))
 
 
 def may(user: Person, deed: Deed, risk: Risk) -> bool:
@@ -72,8 +87,25 @@ def deletable_risks(user: Person) -> RiskQuerySet:
     return kept if mine.everything else kept.filter(team__in=mine.manager)
 
 
+def people_who_may_edit(risk: Risk) -> QuerySet[User]:
+    """Active people who may work on a risk, and so can be asked to judge it; the same rules as may, for one risk."""
+    above = [int(part) for part in risk.team.path.strip("/").split("/")]
+    roles = [Membership.Role.MANAGER] if risk.confidential else [Membership.Role.MEMBER, Membership.Role.MANAGER]
+    working = Q(is_admin=True) | Q(pk=risk.owner_id) | Q(memberships__team__in=above, memberships__role__in=roles)
+    return User.objects.filter(working, is_active=True).distinct()
+
+
 def teams_seen(user: Person) -> QuerySet[Team]:
     return Team.objects.filter(pk__in=reach.of(user).viewer)
+
+
+def may_see_totals(user: Person, team_id: int | None) -> bool:
+    """Whether a person may see what the risks of a team and those below come to; None is everything.
+
+    Totals roll up what is confidential; names and single numbers do not (visible_risks).
+    """
+    mine = reach.of(user)
+    return mine.everything or team_id in mine.viewer
 
 
 def teams_worked_in(user: Person) -> QuerySet[Team]:
@@ -93,6 +125,14 @@ def may_capture(user: Person) -> bool:
 
 def visible_customers(user: Person) -> QuerySet[Customer]:
     return Customer.objects.filter(team__in=reach.of(user).viewer)
+
+
+def get_customer(user: Person, pk: int) -> Customer:
+    """One customer of a team a person works in, or Http404."""
+    found = Customer.objects.filter(pk=pk, team__in=reach.of(user).member).first()
+    if found is None:
+        raise Http404
+    return found
 
 
 def visible_observations(user: Person) -> ObservationQuerySet:

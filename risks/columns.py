@@ -196,7 +196,11 @@ def team_paths() -> dict[int, str]:
 
 def read(risks: Sequence[Risk]) -> dict[int, dict[str, Value]]:
     paths = team_paths()
-    bands = {band.position: band for band in scores.active_method().bands}
+    method = scores.active_method()
+    versions = {risk.sheet.method_version for risk in risks if getattr(risk, "sheet", None)} - {None, method.version}
+    bands = {(method.version, band.position): band for band in method.bands}
+    # While the register is re-scored under a new version some scores have the old one's bands.
+    bands |= {(version, band.position): band for version in versions for band in method.bands_of(version)}
     tagged = Risk.objects.filter(pk__in=[r.pk for r in risks]).prefetch_related(
         Prefetch("tags", queryset=Tag.objects.order_by("name"))
     )
@@ -211,7 +215,7 @@ def read(risks: Sequence[Risk]) -> dict[int, dict[str, Value]]:
             # Browsers send line breaks as CR LF; what a file can hold is the same text in its normal form.
             stated[name] = cells.text(value) if isinstance(value, str) else value
         sheet = getattr(risk, "sheet", None) or CoverSheet()
-        band = bands.get(sheet.band or 0)
+        band = bands.get((sheet.method_version, sheet.band))
         values[risk.pk] = stated | {
             "title": _on_one_line(stated["title"]),
             "reference": risk.reference,

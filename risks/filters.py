@@ -114,7 +114,8 @@ class RegisterFilter(filters.FilterSet):
         return queryset if value == "all" else queryset.filter(status=value)
 
     def by_band(self, queryset: RiskQuerySet, name: str, value: str) -> RiskQuerySet:
-        return queryset.filter(sheet__band=int(value))
+        version = self.choices.bands[0].version
+        return queryset.filter(sheet__band=int(value), sheet__method_version=version)
 
     def by_team(self, queryset: RiskQuerySet, name: str, value: str) -> RiskQuerySet:
         """The team and all below it."""

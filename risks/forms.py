@@ -15,6 +15,7 @@ from django.forms.widgets import DateInput
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from crm.models import Customer
 from riskreg.accounts.models import Team, User
 from risks import access
 from risks.models import Category, Observation, Risk
@@ -290,3 +291,16 @@ class CategoryForm(forms.ModelForm):
     class Meta:
         model = Category
         fields = ["name_en", "name_zh", "position", "archived"]
+
+
+class CustomerForm(forms.ModelForm):
+    class Meta:
+        model = Customer
+        fields = ["name", "annual_revenue"]
+
+    def clean_name(self) -> str:
+        name: str = " ".join(self.cleaned_data["name"].split())
+        # The team is no field here, so the constraint is not checked by the form itself.
+        if Customer.objects.filter(team=self.instance.team, name__iexact=name).exclude(pk=self.instance.pk).exists():
+            raise forms.ValidationError(_("This team already has a customer of this name."))
+        return name

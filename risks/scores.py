@@ -2,28 +2,37 @@
 
 Risks become columns, each stage of settings.SCORE_STAGES contributes in lifecycle order, and what differs
 from the cover sheet is written there and to the append-only ledger. Nothing else writes either of them.
+
+Who scores a risk holds the lock of its cover sheet from before he reads until he has written, so of two at once the
+second sees what the first did. A run over the register looks without locks first and locks what differs.
 """
 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Iterator, Sequence
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
 from django.conf import settings
-from django.db import models, transaction
+from django.db import connection, models, transaction
 from django.utils.module_loading import import_string
 from numpy.typing import NDArray
 
+from riskreg import arrays
+from riskreg.arrays import Kind
 from risks.models import Cause, CoverSheet, Risk, ScoreEntry
 
-CHUNK = 200  # about 50 ms of write lock on SQLite where every risk changes
+# Risks scored in one go. SQLite has one lock for all writers, so there it is what takes some 50 ms to write.
+CHUNKS = {"postgresql": 20_000, "sqlite": 1_000}
+_NAMED = 500  # risks up to which a query names them; beyond, it asks for the span and drops the others
 _MOST_ODDS = 500.0  # log-odds beyond which exp() would overflow
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
+Flags = NDArray[np.bool_]
 Op = Literal["odds", "rate", "impact"]
 
 # Cover-sheet columns that are numbers; the rest are dates and are compared apart.
@@ -39,6 +48,7 @@ _NUMBERS = (
     "method_version",
 )
 _WHOLE = {"band", "likelihood_level", "impact_level", "method_version"}
+_LEDGER = tuple(name for name in _NUMBERS if name not in ("likelihood_level", "impact_level"))
 
 
 @dataclass
@@ -46,52 +56,90 @@ class Steps:
     """A stage's changes to risks: for each entry the row of the sheet it belongs to, and an amount.
 
     ``odds`` adds to the log-odds of the probability; ``rate`` and ``impact`` multiply the yearly rate and the
-    money. Planned steps count towards the target only.
+    money. Planned steps count towards the target only. ``refs`` are what a step links to, ``sources`` what it came
+    from; ``labels`` gives the words of all sources, asked only when there are steps that go into the ledger.
     """
 
     kind: str
     op: Op
     rows: Integers
     amounts: Floats
-    refs: Sequence[int]
-    labels: Sequence[str]
+    refs: Integers
+    sources: Integers
+    labels: Callable[[], Mapping[int, str]]
     planned: bool = False
+
+
+@dataclass(frozen=True)
+class Span:
+    """Risks by id: after one up to and including another; just the named ones of them where there are few."""
+
+    after: int
+    last: int
+    ids: tuple[int, ...] | None = None
+
+    def of(self, rows: models.QuerySet[Any, Any], risk: str) -> models.QuerySet[Any, Any]:
+        """The rows of a queryset that belong to these risks, ``risk`` being the name of its risk's id."""
+        if self.ids is not None:
+            return rows.filter(**{f"{risk}__in": self.ids})
+        return rows.filter(**{f"{risk}__gt": self.after, f"{risk}__lte": self.last})
 
 
 @dataclass
 class Sheet:
     """Columns of n risks on their way through the stages. NaN and NaT mean: nobody has judged it."""
 
-    risk_ids: Integers
+    risk_ids: Integers  # ascending
     horizon_months: Floats
+    span: Span  # at least these risks
     at: dt.datetime
-    method: Any  # the active method, as settings.SCORE_METHOD gives it
+    method: Any  # as settings.SCORE_METHOD gives it
+    judgement: Integers = field(init=False)  # id of the assessment, 0 for none
     probability: Floats = field(init=False)  # a year, as judged
     impact: Floats = field(init=False)  # money, as judged
     reviewed_on: NDArray[np.datetime64] = field(init=False)  # last looked at, in days
     judged_at: NDArray[np.datetime64] = field(init=False)  # when the judgement was entered, UTC
-    judged: list[dict[str, Any] | None] = field(init=False)  # what the judgement was, for the waterfall
     steps: list[Steps] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         n = len(self.risk_ids)
+        self.judgement = np.zeros(n, dtype=np.int64)
         self.probability = np.full(n, np.nan)
         self.impact = np.full(n, np.nan)
         self.reviewed_on = np.full(n, np.datetime64("NaT"), dtype="datetime64[D]")
         self.judged_at = np.full(n, np.datetime64("NaT"), dtype="datetime64[us]")
-        self.judged = [None] * n
 
-    def rows_of(self, risk_ids: Sequence[int]) -> Integers:
-        """Rows of the sheet for risk ids that are on it (the sheet is sorted by id)."""
-        return np.searchsorted(self.risk_ids, np.asarray(risk_ids, dtype=np.int64))
+    def read(self, rows: models.QuerySet[Any, Any], *kinds: Kind, risk: str = "risk") -> tuple[Any, ...]:
+        """Columns of the rows that belong to risks of this sheet; the first, the risk's id, comes as its row here.
+
+        ``rows`` is a ``values_list`` queryset whose first column is the risk's id, ``kinds`` are those of the others.
+        """
+        ids, *columns = arrays.read(self.span.of(rows, risk), "int", *kinds)
+        places = np.minimum(np.searchsorted(self.risk_ids, ids), len(self.risk_ids) - 1)
+        here = self.risk_ids[places] == ids
+        if here.all():
+            return places, *columns
+        return places[here], *(column[here] for column in columns)
 
 
 @dataclass(frozen=True)
 class Results:
-    """Columns of n risks, ready for the cover sheet."""
+    """Columns of n risks, ready for the cover sheet; and what is between them and the judgement."""
 
     numbers: dict[str, Floats]
     review_due: NDArray[np.datetime64]
+    probability: Floats  # a year, after the evidence and before the responses
+    kept_rate: Floats  # shares that the responses in place leave
+    kept_impact: Floats
+
+
+@dataclass(frozen=True)
+class Stored:
+    """What stands on the cover sheets of n risks; ``missing`` where a risk has none yet."""
+
+    numbers: dict[str, Floats]
+    review_due: NDArray[np.datetime64]
+    missing: Flags
 
 
 def active_method() -> Any:
@@ -99,9 +147,10 @@ def active_method() -> Any:
     return import_string(settings.SCORE_METHOD)()
 
 
-def naive_utc(moment: dt.datetime) -> dt.datetime:
-    """As NumPy wants it: in UTC, and without saying so."""
-    return moment.astimezone(dt.UTC).replace(tzinfo=None)
+def bands_of(version: int) -> Sequence[Any]:
+    """The bands of a version of the method: what a score that was made with it is shown with."""
+    bands: Sequence[Any] = active_method().bands_of(version)
+    return bands
 
 
 def rescore(
@@ -109,39 +158,68 @@ def rescore(
 ) -> int:
     """Score open risks anew and write what changed; returns how many ledger rows were written.
 
-    All in one transaction (the caller's, if there is one): call it with a chunk, not with the register.
+    All in one transaction (the caller's, if there is one): for the whole register there is ``walk``.
     ``always`` writes a ledger row even where the number stays: a judgement that confirms is an evaluation, too.
     """
     ids = sorted(set(risk_ids))
+    written = 0
     with transaction.atomic():
         method = active_method()
-        open_risks = list(
-            Risk.objects.filter(pk__in=ids, status=Risk.Status.OPEN)
-            .exclude(state=Risk.State.BIN)
-            .order_by("pk")
-            # Who scores a risk meanwhile waits here and then sees what we did; no_key lets foreign keys through.
-            .select_for_update(no_key=True)
-            .values_list("pk", "horizon_months")
-        )
-        if not open_risks:
-            return 0
-        sheet = Sheet(
-            risk_ids=np.array([pk for pk, _ in open_risks], dtype=np.int64),
-            horizon_months=np.array([months for _, months in open_risks], dtype=np.float64),
-            at=at,
-            method=method,
-        )
-        for stage in settings.SCORE_STAGES:
-            import_string(f"{stage}.contribute")(sheet)
-        results = _evaluate(sheet)
-        return _write(sheet, results, cause=cause, run=run, always=always)
+        for start in range(0, len(ids), _NAMED):
+            part = ids[start : start + _NAMED]
+            span = Span(part[0] - 1, part[-1], tuple(part))
+            written += _rescore(span, method, cause=cause, at=at, run=run, always=always)
+    return written
 
 
-def chunks(risks: models.QuerySet[Risk], *, after: int = 0, size: int = CHUNK) -> Iterator[list[int]]:
-    """Ids of the open risks in ascending chunks, beginning after an id: what a resumable job walks along."""
-    while ids := list(risks.open().filter(pk__gt=after).order_by("pk").values_list("pk", flat=True)[:size]):  # type: ignore[attr-defined]
-        yield ids
-        after = ids[-1]
+@dataclass
+class Chunk:
+    """Some of the open risks on a walk through the register."""
+
+    size: int
+    last: int
+    _differ: Span | None  # those that differed when looked at without a lock; None for none
+    _method: Any
+    changed: int = 0
+
+    def rescore(self, *, cause: Cause, at: dt.datetime, run: int | None = None) -> int:
+        """Score what differs and write it, in the caller's transaction; returns how many ledger rows were written."""
+        if self._differ is not None:
+            self.changed = _rescore(self._differ, self._method, cause=cause, at=at, run=run, always=False)
+        return self.changed
+
+
+def walk(*, after: int = 0, at: dt.datetime, expect_changes: bool = False) -> Iterator[Chunk]:
+    """The open risks in ascending chunks, beginning after an id: what a resumable job walks along.
+
+    Each chunk is first looked at without locks, unless most are expected to change (or did in the chunk before).
+    """
+    method = active_method()
+    while (span := next_span(after)) is not None:
+        whole, size = span
+        differ: Span | None = whole
+        if not expect_changes:
+            sheet, stored = read(whole, method, at=at)
+            differs, due_differs = _differences(evaluate(sheet), stored)
+            differ = _narrowed(whole, sheet.risk_ids[differs | due_differs | stored.missing])
+        chunk = Chunk(size, whole.last, differ, method)
+        yield chunk
+        expect_changes = chunk.changed > size / 2
+        after = whole.last
+
+
+def next_span(after: int) -> tuple[Span, int] | None:
+    """The next chunk of open risks after an id, and how many it has; None when there are no more."""
+    following = Risk.objects.open().filter(pk__gt=after).order_by("pk").values_list("pk")
+    (ids,) = arrays.read(following[: CHUNKS[connection.vendor]], "int")
+    return (Span(after, int(ids[-1])), len(ids)) if len(ids) else None
+
+
+def _narrowed(span: Span, ids: Integers) -> Span | None:
+    """The span with just these risks, as far as naming them pays."""
+    if not len(ids):
+        return None
+    return Span(span.after, span.last, tuple(ids.tolist()) if len(ids) <= _NAMED else None)
 
 
 def clear(risk_ids: Iterable[int], *, at: dt.datetime) -> None:
@@ -170,10 +248,44 @@ def mark_drift(since: dict[int, dt.date | None]) -> None:
         CoverSheet.objects.filter(risk__in=ids).update(drifting_since=date)
 
 
+# --- reading -------------------------------------------------------------------------------------------
+
+
+def read(span: Span, method: Any, *, at: dt.datetime) -> tuple[Sheet, Stored]:
+    """The open risks of a span with all that the stages know of them, and what their cover sheets say now.
+
+    The statements do not depend on the number of risks.
+    """
+    # Those waiting for their import to finish are scored as well, so that they show up whole.
+    scored = Risk.objects.filter(status=Risk.Status.OPEN).exclude(state=Risk.State.BIN)
+    risks = span.of(scored.order_by("pk"), "pk").values_list("pk", "horizon_months")
+    ids, months = arrays.read(risks, "int", "float")
+    sheet = Sheet(risk_ids=ids, horizon_months=months, span=span, at=at, method=method)
+    if not len(ids):
+        return sheet, Stored({}, np.array([], dtype="datetime64[D]"), np.array([], dtype=bool))
+    for stage in settings.SCORE_STAGES:
+        import_string(f"{stage}.contribute")(sheet)
+    kinds: list[Kind] = ["float"] * len(_NUMBERS)
+    rows, *columns, due = sheet.read(CoverSheet.objects.values_list("risk", *_NUMBERS, "review_due"), *kinds, "day")
+    numbers = {name: _placed(column, rows, len(ids)) for name, column in zip(_NUMBERS, columns, strict=True)}
+    review_due = np.full(len(ids), np.datetime64("NaT"), dtype="datetime64[D]")
+    review_due[rows] = due
+    missing = np.ones(len(ids), dtype=bool)
+    missing[rows] = False
+    return sheet, Stored(numbers, review_due, missing)
+
+
+def _placed(values: Floats, rows: Integers, size: int) -> Floats:
+    column = np.full(size, np.nan)
+    column[rows] = values
+    return column
+
+
 # --- values --------------------------------------------------------------------------------------------
 
 
-def _evaluate(sheet: Sheet) -> Results:
+def evaluate(sheet: Sheet) -> Results:
+    """Score a sheet with its method."""
     n = len(sheet.risk_ids)
     odds, rate, impact = np.zeros(n), np.ones(n), np.ones(n)
     target_rate, target_impact = np.ones(n), np.ones(n)
@@ -192,25 +304,26 @@ def _evaluate(sheet: Sheet) -> Results:
         over_horizon = method.over_horizon(lower_rate(probability, kept_rate), sheet.horizon_months)
         return np.asarray(over_horizon * sheet.impact * kept_impact)
 
-    current = exposure(shifted, rate, impact)
-    score = method.score(current)
-    band = method.band_positions(score)
-    days = np.array([0, *(b.review_days for b in method.bands)])[band]
-    judged = ~np.isnan(score)
+    now = method.evaluate(lower_rate(shifted, rate), sheet.impact * impact, sheet.horizon_months)
+    days = np.array([0, *(b.review_days for b in method.bands)])[now.band]
+    judged = ~np.isnan(now.score)
     none = np.datetime64("NaT", "D")
     return Results(
         numbers={
-            "score": score,
-            "band": _or_nan(band),
-            "exposure": current,
+            "score": now.score,
+            "band": _or_nan(now.band),
+            "exposure": now.exposure,
             "inherent": exposure(sheet.probability, np.ones(n), np.ones(n)),
             "residual": exposure(sheet.probability, rate, impact),
             "target": exposure(sheet.probability, target_rate, target_impact),
-            "likelihood_level": _or_nan(method.likelihood_levels(lower_rate(shifted, rate))),
-            "impact_level": _or_nan(method.impact_levels(sheet.impact * impact)),
+            "likelihood_level": _or_nan(now.likelihood_level),
+            "impact_level": _or_nan(now.impact_level),
             "method_version": np.where(judged, float(method.version), np.nan),
         },
         review_due=np.where(judged, sheet.reviewed_on + days.astype("timedelta64[D]"), none),
+        probability=shifted,
+        kept_rate=rate,
+        kept_impact=impact,
     )
 
 
@@ -229,103 +342,152 @@ def _or_nan(whole: Integers) -> Floats:
     return np.where(whole > 0, whole.astype(np.float64), np.nan)
 
 
-def _waterfalls(sheet: Sheet, wanted: NDArray[np.bool_]) -> dict[int, list[dict[str, Any]]]:
-    """For the wanted rows: the exposure after the judgement and after each step, in the order they count."""
-    falls: dict[int, list[dict[str, Any]]] = {}
-    state: dict[int, tuple[float, float, float]] = {}  # row -> log-odds added, rate kept, impact kept
-    method = sheet.method
+def _differences(results: Results, stored: Stored) -> tuple[Flags, Flags]:
+    """Where the numbers differ from the cover sheet's, and where the review's day does."""
+    differs = np.zeros(len(results.review_due), dtype=bool)
+    for name, old in stored.numbers.items():
+        new = results.numbers[name]
+        same = (new == old) | (np.isnan(new) & np.isnan(old))
+        if not same.all():
+            # Another processor may round another way.
+            same |= np.isclose(new, old, rtol=1e-12, atol=0.0)
+        differs |= ~same
+    due, old_due = results.review_due, stored.review_due
+    return differs, ~((due == old_due) | (np.isnat(due) & np.isnat(old_due)))
 
-    def add(row: int, kind: str, ref: int, label: str) -> None:
-        odds, rate, kept = state[row]
-        one = slice(row, row + 1)
-        probability = lower_rate(shift_odds(sheet.probability[one], np.array([odds])), np.array([rate]))
-        over = method.over_horizon(probability, sheet.horizon_months[one])[0]
-        exposure = float(over * sheet.impact[row] * kept)
-        falls[row].append({"kind": kind, "ref": ref, "label": label, "exposure": exposure})
 
-    for row in np.flatnonzero(wanted & ~np.isnan(sheet.probability)).tolist():
-        judged = sheet.judged[row] or {"ref": 0, "label": ""}
-        falls[row] = []
-        state[row] = (0.0, 1.0, 1.0)
-        add(row, "judgement", judged["ref"], judged["label"])
+# --- the ledger's factors ------------------------------------------------------------------------------
+#
+# A ledger row keeps the judgement it rests on (ref), the horizon in months and each step with its amount, so that the
+# row can be worked out again under another method.
+
+
+def _factors(sheet: Sheet, wanted: Integers) -> list[str]:
+    """For the wanted rows, as JSON: the exposure after the judgement and after each step, in the order they count."""
+    falls: dict[int, list[tuple[Steps, int]]] = {}
     # Evidence moves the judged probability before responses take their share of it.
-    for steps in sorted((s for s in sheet.steps if not s.planned), key=lambda s: s.op != "odds"):
-        for row, amount, ref, label in zip(
-            steps.rows.tolist(), steps.amounts.tolist(), steps.refs, steps.labels, strict=True
-        ):
-            if row not in falls:
-                continue
-            odds, rate, kept = state[row]
-            if steps.op == "odds":
-                odds += amount
-            elif steps.op == "rate":
-                rate *= amount
-            else:
-                kept *= amount
-            state[row] = (odds, rate, kept)
-            add(row, steps.kind, ref, label)
-    return falls
+    ordered = sorted((steps for steps in sheet.steps if not steps.planned), key=lambda steps: steps.op != "odds")
+    chosen = np.zeros(len(sheet.risk_ids), dtype=bool)
+    chosen[wanted] = True
+    for steps in ordered:
+        for place in np.flatnonzero(chosen[steps.rows]).tolist():
+            falls.setdefault(int(steps.rows[place]), []).append((steps, place))
+    labels = {id(steps): steps.labels() for steps in ordered if chosen[steps.rows].any()}
+    rows, odds, rates, kept = _running(falls)
+    probability = lower_rate(shift_odds(sheet.probability[rows], odds), rates)
+    method, months = sheet.method, sheet.horizon_months
+    exposures = iter((method.over_horizon(probability, months[rows]) * sheet.impact[rows] * kept).tolist())
+    after = {row: [next(exposures) for _ in steps] for row, steps in falls.items()}
+    judged = method.over_horizon(sheet.probability[wanted], months[wanted]) * sheet.impact[wanted]
+    columns = (wanted.tolist(), sheet.judgement[wanted].tolist(), months[wanted].tolist(), judged.tolist())
+    made = []
+    for row, ref, horizon, exposure in zip(*columns, strict=True):
+        if exposure != exposure:  # noqa: PLR0124 - NaN: nobody has judged it
+            made.append("[]")
+            continue
+        steps_json = "".join(
+            ", "
+            + json.dumps(
+                {
+                    "kind": steps.kind,
+                    "ref": int(steps.refs[place]),
+                    "label": labels[id(steps)].get(int(steps.sources[place]), ""),
+                    "op": steps.op,
+                    "amount": float(steps.amounts[place]),
+                    "exposure": then,
+                },
+                ensure_ascii=False,
+            )
+            for (steps, place), then in zip(falls.get(row, ()), after.get(row, ()), strict=True)
+        )
+        made.append(
+            f'[{{"kind": "judgement", "ref": {ref}, "months": {horizon:g}, "exposure": {exposure!r}}}{steps_json}]'
+        )
+    return made
+
+
+def _running(falls: Mapping[int, Sequence[tuple[Steps, int]]]) -> tuple[Integers, Floats, Floats, Floats]:
+    """For every step: its row, and the log-odds added, rate kept and impact kept after it."""
+    states: list[tuple[int, float, float, float]] = []
+    for row, steps_of_row in falls.items():
+        state = (0.0, 1.0, 1.0)
+        for steps, place in steps_of_row:
+            state = _after(state, steps.op, float(steps.amounts[place]))
+            states.append((row, *state))
+    table = np.array(states, dtype=np.float64).reshape(-1, 4)
+    return table[:, 0].astype(np.int64), table[:, 1], table[:, 2], table[:, 3]
+
+
+def _after(state: tuple[float, float, float], op: str, amount: float) -> tuple[float, float, float]:
+    odds, rate, impact = state
+    if op == "odds":
+        return odds + amount, rate, impact
+    return (odds, rate * amount, impact) if op == "rate" else (odds, rate, impact * amount)
+
+
+def replayed(
+    method: Any, factors: Sequence[Sequence[Mapping[str, Any]]], judged: Sequence[tuple[float, float]]
+) -> Floats:
+    """Scores under a method of ledger rows: each one's factors, and its judgement's probability a year and money.
+
+    NaN for a row written before rows kept their amounts.
+    """
+    states = []
+    for row in factors:
+        state = (0.0, 1.0, 1.0)
+        for step in row[1:]:
+            state = _after(state, step.get("op", ""), step.get("amount", np.nan))
+        states.append((*state, row[0].get("months", np.nan)))
+    odds, rate, kept, months = np.array(states).T
+    probability, money = np.array(judged).T
+    now = method.evaluate(lower_rate(shift_odds(probability, odds), rate), money * kept, months)
+    return np.asarray(now.score)
 
 
 # --- writing -------------------------------------------------------------------------------------------
 
 
-def _write(sheet: Sheet, results: Results, *, cause: Cause, run: int | None, always: bool) -> int:
-    ids = sheet.risk_ids.tolist()
-    stored = {s.risk_id: s for s in CoverSheet.objects.filter(risk__in=ids)}
-    n = len(ids)
-    old = {
-        name: np.array(
-            [np.nan if (s := stored.get(i)) is None or (v := getattr(s, name)) is None else v for i in ids],
-            dtype=np.float64,
-        )
-        for name in _NUMBERS
-    }
-    old_due = np.array([s.review_due if (s := stored.get(i)) else None for i in ids], dtype="datetime64[D]")
-    missing = np.array([i not in stored for i in ids])
-
-    differs = np.zeros(n, dtype=bool)
-    for name in _NUMBERS:
-        differs |= ~np.isclose(results.numbers[name], old[name], rtol=1e-12, atol=0.0, equal_nan=True)
-    due_differs = ~((results.review_due == old_due) | (np.isnat(results.review_due) & np.isnat(old_due)))
+def _rescore(span: Span, method: Any, *, cause: Cause, at: dt.datetime, run: int | None, always: bool) -> int:
+    sheets = span.of(CoverSheet.objects.order_by("risk"), "risk")
+    # The lock comes in a statement of its own: what is read after it is what the one before us has left.
+    arrays.lock(sheets.values_list("risk"))
+    sheet, stored = read(span, method, at=at)
+    if not len(sheet.risk_ids):
+        return 0
+    results = evaluate(sheet)
+    differs, due_differs = _differences(results, stored)
+    judged = ~np.isnan(results.numbers["score"])
     # A review that moved is no change of the score, so it goes to the cover sheet but not to the ledger.
-    to_sheet = differs | due_differs | missing
-    to_ledger = (differs & ~(missing & np.isnan(results.numbers["score"]))) | (
-        ~np.isnan(results.numbers["score"]) if always else np.zeros(n, dtype=bool)
-    )
-
-    def value(name: str, row: int) -> float | int | None:
-        number = results.numbers[name][row]
-        if np.isnan(number):
-            return None
-        return int(number) if name in _WHOLE else float(number)
-
-    rows = np.flatnonzero(to_sheet | to_ledger).tolist()
+    to_ledger = np.flatnonzero((differs & ~(stored.missing & ~judged)) | (judged if always else False))
+    to_sheet = np.flatnonzero(differs | due_differs | stored.missing | (judged if always else False))
     CoverSheet.objects.bulk_create(
-        [
-            CoverSheet(
-                risk_id=ids[row],
-                review_due=None if np.isnat(results.review_due[row]) else results.review_due[row].item(),
-                scored_at=sheet.at,
-                **{name: value(name, row) for name in _NUMBERS},
-            )
-            for row in rows
-        ],
-        update_conflicts=True,
-        unique_fields=["risk"],
-        update_fields=[*_NUMBERS, "review_due", "scored_at"],
+        [CoverSheet(risk_id=pk) for pk in sheet.risk_ids[stored.missing].tolist()], ignore_conflicts=True
     )
-    falls = _waterfalls(sheet, to_ledger)
-    entries = [
-        ScoreEntry(
-            risk_id=ids[row],
-            at=sheet.at,
-            cause=cause,
-            run=run,
-            factors=falls.get(row, []),
-            **{name: value(name, row) for name in _NUMBERS if name not in ("likelihood_level", "impact_level")},
-        )
-        for row in np.flatnonzero(to_ledger).tolist()
-    ]
-    ScoreEntry.objects.bulk_create(entries)
-    return len(entries)
+    arrays.update(
+        CoverSheet,
+        {
+            "risk": sheet.risk_ids[to_sheet],
+            **{name: _column(results, name, to_sheet) for name in _NUMBERS},
+            "review_due": results.review_due[to_sheet],
+            "scored_at": at,
+        },
+    )
+    arrays.append(
+        ScoreEntry,
+        {
+            "risk": sheet.risk_ids[to_ledger],
+            "at": at,
+            "cause": str(cause),
+            "run": run,
+            **{name: _column(results, name, to_ledger) for name in _LEDGER},
+            "factors": _factors(sheet, to_ledger),
+        },
+    )
+    return len(to_ledger)
+
+
+def _column(results: Results, name: str, rows: Integers) -> Floats | list[int | None]:
+    values = results.numbers[name][rows]
+    if name not in _WHOLE:
+        return values
+    return [None if value != value else int(value) for value in values.tolist()]  # noqa: PLR0124 - NaN

@@ -1,6 +1,6 @@
 from django.urls import path
 
-from risks.views import categories, identify, imports, register, risk
+from risks.views import categories, customers, identify, imports, register, risk
 
 app_name = "risks"
 urlpatterns = [
@@ -29,6 +29,8 @@ urlpatterns = [
     path("import/<int:pk>/apply/", imports.apply, name="import_apply"),
     path("import/<int:pk>/undo/", imports.undo, name="import_undo"),
     path("import/<int:pk>/discard/", imports.discard, name="import_discard"),
+    path("customers/", customers.customers, name="customers"),
+    path("customers/<int:pk>/", customers.edit_customer, name="edit_customer"),
     path("categories/", categories.categories, name="categories"),
     path("categories/new/", categories.add_category, name="add_category"),
     path("categories/<int:pk>/", categories.edit_category, name="edit_category"),

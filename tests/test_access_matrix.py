@@ -28,8 +28,10 @@ from django.urls import URLPattern, URLResolver, get_resolver, reverse
 from django.utils import timezone
 
 from assessments.actions import Judgement, assess_risk
+from crm.models import Customer
+from monitoring import portfolio
 from monitoring.actions import write_digest
-from monitoring.models import Digest, DriftFlag, Review, Subscription
+from monitoring.models import Digest, DriftFlag, Forecast, RevenueTarget, Review, Subscription
 from responses.models import Acceptance, Action, Playbook, Response
 from riskreg.accounts.actions import save_team, set_role
 from riskreg.accounts.models import Membership, Team, User
@@ -97,6 +99,11 @@ ACTS = rule(vera="accounts above", **_WORKS)  # the actions are vera's: she move
 DELETES = rule(mona="accounts above secret", hana="hengyue hidden", ada="accounts above secret hengyue hidden")
 RESTORES = rule(mona="binned", ada="binned")
 TRIAGES = rule(max="accounts", mona="accounts", hana="hengyue", ada="accounts hengyue")
+# What a team's risks come to together is for whoever looks at the team, confidential ones included.
+TOTALS = rule(vera="accounts northfield", max="accounts", mona="accounts northfield", hana="hengyue",
+              ada="accounts northfield hengyue everything")  # fmt: skip
+FORECASTERS = rule(forbidden=("nobody", "olga"), **dict.fromkeys(("vera", "max", "mona", "hana", "ada"), "page"))
+KEEPS = rule(max="accounts", mona="accounts", hana="hengyue", ada="accounts hengyue")
 MINE = for_all("mine")  # what is addressed to one person is for nobody else, not even for administrators
 STARTED = rule(**{**dict.fromkeys(SIGNED_IN, "mine"), "ada": "mine theirs"})
 # An import works with the rights of whoever uploaded it, so it ends with them.
@@ -147,6 +154,15 @@ RULES: dict[tuple[str, str], Rule] = {
     ("monitoring:my_digest", "POST"): EVERYBODY,
     ("monitoring:send_digest_now", "POST"): EVERYBODY,
     ("monitoring:digest", "GET"): MINE.of("digest"),
+    ("monitoring:forecasts", "GET"): EVERYBODY,
+    ("monitoring:forecasts", "POST"): FORECASTERS,
+    ("monitoring:forecast", "GET"): TOTALS.of("forecast"),
+    ("monitoring:targets", "GET"): ADMINS,
+    ("monitoring:add_target", "GET"): ADMINS,
+    ("monitoring:add_target", "POST"): ADMINS,
+    ("monitoring:edit_target", "GET"): ADMINS.of("target"),
+    ("monitoring:edit_target", "POST"): ADMINS.of("target"),
+    ("monitoring:delete_target", "POST"): ADMINS.of("target"),
     ("monitoring:settings", "GET"): ADMINS,
     ("monitoring:settings", "POST"): ADMINS,
     ("responses:panel", "GET"): SEES.of("risk"),
@@ -194,6 +210,9 @@ RULES: dict[tuple[str, str], Rule] = {
     ("risks:import_apply", "POST"): IMPORTS.of("import"),
     ("risks:import_undo", "POST"): IMPORTS.of("finished_import"),
     ("risks:import_discard", "POST"): IMPORTS.of("import"),
+    ("risks:customers", "GET"): EVERYBODY,
+    ("risks:edit_customer", "GET"): KEEPS.of("customer"),
+    ("risks:edit_customer", "POST"): KEEPS.of("customer"),
     ("risks:categories", "GET"): ADMINS,
     ("risks:add_category", "GET"): ADMINS,
     ("risks:add_category", "POST"): ADMINS,
@@ -224,6 +243,7 @@ OBSERVATIONS_SEEN = {
     "hana": ["hengyue"],
     "ada": ["accounts", "hengyue"],
 }
+FORECASTS = ("accounts", "northfield", "hengyue", "everything")
 ABSENT = {"absent": (999_999_999,), "enormous": (10**30,)}
 
 
@@ -335,6 +355,13 @@ def build_world() -> World:
             | {"waiting": (waiting["accounts"].pk,)}
             | ABSENT,
             "export": {"csv": ("csv",), "xlsx": ("xlsx",), "absent": ("exe",)},
+            "forecast": {name: (_forecast(teams.get(name)).pk,) for name in FORECASTS} | ABSENT,
+            "target": {"there": (_target().pk,), **ABSENT},
+            "customer": {
+                name: (Customer.objects.create(name=f"Customer of {name}", team=teams[name]).pk,)
+                for name in ("accounts", "hengyue")
+            }
+            | ABSENT,
             "person": {"there": (people["bystander"].pk,), **ABSENT},
             "team": {"there": (teams["spare"].pk,), **ABSENT},
             "membership": {"there": (spare_role.pk,), **ABSENT},
@@ -389,6 +416,20 @@ def _observation(team: Team, word: str, **fields: Any) -> Observation:
 
 def _job(by: User, **fields: Any) -> Job:
     return Job.objects.create(kind="monitoring.tasks.rescore_all", created_by=by, **fields)
+
+
+def _forecast(team: Team | None) -> Forecast:
+    forecast = Forecast(team=team, years=200)
+    forecast.result = portfolio.simulate(forecast, at=timezone.now(), progress=lambda done, total: None)
+    forecast.save()
+    return forecast
+
+
+def _target() -> RevenueTarget:
+    year = timezone.localdate().year
+    return RevenueTarget.objects.create(
+        name="The year", starts_on=dt.date(year, 1, 1), ends_on=dt.date(year, 12, 31), amount=1, expected=2
+    )
 
 
 def _belongings(world: World, name: str) -> None:
@@ -508,6 +549,11 @@ DATA: dict[str, Callable[[World, str, str], dict[str, Any]]] = {
     "monitoring:answer_flag": _form(state="false", note=""),
     "monitoring:confirm_review": _form(because="It is"),
     "monitoring:my_digest": _form(active="on", cadence="weekly", hour=8, time_zone="UTC", scope="team", top=10),
+    "monitoring:forecasts": lambda world, persona, name: {
+        "team": world.team_of(persona).pk, "months": 12, "correlation": "0",
+    },
+    "monitoring:add_target": _form(name="T", starts_on="2027-01-01", ends_on="2027-12-31", amount=1, expected=2),
+    "monitoring:edit_target": _form(name="T", starts_on="2027-01-01", ends_on="2027-12-31", amount=1, expected=2),
     "monitoring:settings": _form(false_flags_per_week=3),
     "responses:new": _form(**_RESPONSE),
     "responses:edit": _form(**_RESPONSE),
@@ -527,6 +573,7 @@ DATA: dict[str, Callable[[World, str, str], dict[str, Any]]] = {
     "risks:dismiss": _form(reason="Old"),
     "risks:import": _upload_fields,
     "risks:import_columns": _form(date_order="auto", fallback_category="process", column_0="title"),
+    "risks:edit_customer": _form(name="Another name", annual_revenue=5),
     "risks:add_category": _form(name_en="Newest", position=9),
     "risks:edit_category": _form(name_en="Renamed", position=9),
 }  # fmt: skip

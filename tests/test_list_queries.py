@@ -236,7 +236,7 @@ def assessments(cast: SimpleNamespace, n: int) -> None:
     )
     Assessment.objects.bulk_create(
         Assessment(
-            risk=the_one(cast), method=method, likelihood_level=2, impact_levels={"financial": 2}, probability=0.1,
+            risk=the_one(cast), method=method, likelihood_level=2, impact_code=2, probability=0.1,
             impact=1e4, decided_by="financial", basis="expert", assessor=person,
         )
         for method, person in zip(old, people(n), strict=True)

@@ -11,9 +11,9 @@ class ObservationQuerySet(models.QuerySet["Observation"]):
         """Neither turned into a risk, nor linked to one, nor dismissed."""
         return self.filter(risk__isnull=True, dismissed_at__isnull=True)
 
-    def about(self, risk_ids: list[int]) -> ObservationQuerySet:
+    def bearing(self) -> ObservationQuerySet:
         """Linked observations that make their risk more or less likely."""
-        return self.filter(risk__in=risk_ids).exclude(bearing=Observation.Bearing.NEUTRAL)
+        return self.filter(risk__isnull=False).exclude(bearing=Observation.Bearing.NEUTRAL)
 
 
 class Observation(models.Model):

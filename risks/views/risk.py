@@ -27,12 +27,14 @@ _HISTORY_SHOWN = 100
 def show(request: HttpRequest, pk: int) -> HttpResponse:
     risk = access.get_risk(request.user, pk)
     entries = list(risk.scores.order_by("-at", "-pk")[:_HISTORY_SHOWN])[::-1]
+    method = scores.active_method()
     context = {
         "risk": risk,
         "entries": entries,
         "last_entry": next((e for e in reversed(entries) if e.factors), None),
         "observations": risk.observations.select_related("created_by").order_by("-linked_at"),
-        "bands": scores.active_method().bands,
+        "bands": method.bands,
+        "restated": method.restated(entries),
         "tags": risk.tags.all(),
     }
     return render(request, "risks/show.html", context)

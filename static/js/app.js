@@ -49,14 +49,23 @@
       const radio = form.querySelector('input[name="' + name + '"][value="' + cell.dataset[axis] + '"]');
       if (radio) radio.checked = true;
     });
+    ["likelihood", "money"].forEach((name) => give(form, name, "level"));
     form.dispatchEvent(new Event("change", { bubbles: true }));
     mark(form);
   });
 
+  // Likelihood and money are given as a level, a number or a range; which of them shows is the style sheet's.
+  function give(form, name, way) {
+    const radio = form.querySelector('input[name="' + name + '_by"][value="' + way + '"]');
+    if (radio) radio.checked = true;
+  }
+
   function mark(form) {
     const matrix = form.querySelector("[data-matrix]");
     if (!matrix) return;
+    const numbers = form.querySelectorAll('input[name$="_by"]:checked:not([value="level"])');
     const chosen = function (name) {
+      if (numbers.length) return "";
       const radio = form.querySelector('input[name="' + name + '"]:checked');
       return radio ? radio.value : "";
     };
@@ -70,6 +79,18 @@
     if (form) mark(form);
   });
   document.querySelectorAll("form").forEach(mark);
+
+  // A number worked out elsewhere on the page is taken over as if it had been typed.
+  document.addEventListener("click", function (event) {
+    const button = event.target.closest("[data-fill]");
+    if (!button) return;
+    const form = button.closest("form");
+    const field = form.querySelector('input[name="' + button.dataset.fill + '_number"]');
+    give(form, button.dataset.fill, "number");
+    field.value = button.dataset.value;
+    field.dispatchEvent(new Event("change", { bubbles: true }));
+    field.focus();
+  });
 
   // Rows of a formset: add a copy of the empty one.
   document.addEventListener("click", function (event) {
@@ -86,6 +107,44 @@
     total.value = String(Number(total.value) + 1);
     const first = holder.lastElementChild.querySelector("input:not([type=hidden]), select, textarea");
     if (first) first.focus();
+  });
+
+  // What the check of a form found while one types is also said at the fields it is about.
+  document.addEventListener("htmx:afterSettle", function (event) {
+    if (event.target.id !== "check") return;
+    const form = event.target.closest("form");
+    const notes = [...event.target.querySelectorAll("[data-at]")];
+    form.querySelectorAll(".field-notes").forEach(function (box) {
+      const lines = notes.filter((note) => note.dataset.box + "-notes" === box.id).map(function (note) {
+        const line = document.createElement("div");
+        line.className = note.dataset.kind === "advice" ? "text-secondary" : "text-danger";
+        line.textContent = note.querySelector("a").textContent;
+        return line;
+      });
+      box.replaceChildren(...lines);
+    });
+    const wrong = new Set(notes.filter((note) => note.dataset.kind === "error").map((note) => note.dataset.at));
+    form.querySelectorAll(".form-control, .form-select").forEach(function (field) {
+      field.classList.toggle("is-invalid", wrong.has(field.id));
+      if (wrong.has(field.id)) field.setAttribute("aria-invalid", "true");
+      else field.removeAttribute("aria-invalid");
+    });
+  });
+
+  // Ask before a long form is left whose changes are not saved.
+  let unsaved = document.querySelector("form[data-keep=unsaved]") !== null;
+  function changed(event) {
+    if (event.target.closest("form[data-keep]")) unsaved = true;
+  }
+  document.addEventListener("change", changed);
+  document.addEventListener("click", function (event) {
+    if (event.target.closest("button[hx-post]")) changed(event);
+  });
+  document.addEventListener("submit", function (event) {
+    if (!event.defaultPrevented) unsaved = false;
+  });
+  window.addEventListener("beforeunload", function (event) {
+    if (unsaved) event.preventDefault();
   });
 
   // Selects that act at once, such as the status of an action.

@@ -9,13 +9,15 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from assessments import scoring
 from assessments.default_method import DEFAULT_METHOD
-from assessments.method import COMBINATIONS, MethodSpec, read_method
+from assessments.method import COMBINATIONS, Level, MethodSpec, read_method
 from assessments.scoring import Impact, combine
+from tests.assessments.random_methods import KEYS, judged_levels, methods
+from tests.assessments.random_methods import moneys as moneys_of_all_sizes
 
 
 def method(combination: str = "hybrid", **money: list[float]) -> MethodSpec:
@@ -228,3 +230,191 @@ def test_the_default_matrix_keeps_coxs_requirements() -> None:
     for row in matrix:
         assert row == sorted(row)
         assert all({left, right} != {1, 4} for left, right in itertools.pairwise(row))
+
+
+# --- combining with money ----------------------------------------------------------------------------------
+
+
+def test_money_counts_instead_of_the_levels_centre() -> None:
+    assert combine(SPEC, {"financial": 3}, {"financial": 60_000.0}) == Impact(3, 60_000.0, "financial")
+    assert combine(SPEC, {"financial": 3}, {}) == combine(SPEC, {"financial": 3})
+
+
+def test_of_two_dimensions_the_one_worth_more_money_decides() -> None:
+    spec = method("worst")
+    both = {"financial": 3, "reputation": 3}
+    assert combine(spec, both, {"financial": 60_000.0}) == Impact(3, SPEC.primary.levels[2].centre, "reputation")
+    assert combine(spec, both, {"financial": 240_000.0}) == Impact(3, 240_000.0, "financial")
+    assert combine(spec, {"financial": 5, "reputation": 4}, {"financial": 1_000_001.0}).money == 1_000_001.0
+
+
+@pytest.mark.parametrize(
+    ("rule", "level", "money"),
+    [("worst", 5, 4_000_000.0), ("hybrid", 4, 500_000.0), ("weighted", 3, 50_000.0 * math.sqrt(5))],
+)
+def test_money_above_the_combined_level_is_softened_to_its_centre(rule: str, level: int, money: float) -> None:
+    found = combine(method(rule), {"financial": 5, "reputation": 1, "market_share": 1}, {"financial": 4_000_000.0})
+    assert (found.level, found.decided_by) == (level, "financial")
+    assert found.money == pytest.approx(money, rel=1e-15)
+
+
+@given(methods(), st.data(), st.dictionaries(st.sampled_from(KEYS), moneys_of_all_sizes))
+@settings(deadline=None)
+def test_the_combined_money_is_the_most_that_a_dimension_counts_as(
+    spec: MethodSpec, data: st.DataObject, money: dict[str, float]
+) -> None:
+    levels = data.draw(judged_levels(spec))
+    found = combine(spec, levels, money)
+    counted = {}
+    for key, level in levels.items():
+        scale = spec.dimension(key).levels
+        counted[key] = (
+            money[key] if key in money and level <= found.level else scale[min(level, found.level) - 1].centre
+        )
+    assert found.money == max(counted.values()) == counted[found.decided_by]
+
+
+# --- evaluating: the three formulas ------------------------------------------------------------------------
+
+columns = st.lists(st.tuples(probabilities, moneys_of_all_sizes, st.integers(1, 120)), min_size=1, max_size=30)
+
+
+def evaluated(spec: MethodSpec, rows: list[tuple[float, float, int]]) -> scoring.Scored:
+    probability, money, months = np.array(rows, dtype=float).T
+    return scoring.evaluate(spec, probability, money, months)
+
+
+def level_by_hand(scale: tuple[Level, ...], value: float) -> int:
+    return next((n for n, level in enumerate(scale, start=1) if value < level.high), len(scale))
+
+
+@given(methods(), columns)
+@settings(deadline=None)
+def test_exposure_and_levels_do_not_depend_on_the_formula(
+    spec: MethodSpec, rows: list[tuple[float, float, int]]
+) -> None:
+    found = evaluated(spec, rows)
+    probability, money, months = np.array(rows, dtype=float).T
+    assert found.exposure.tolist() == (scoring.over_horizon(probability, months) * money).tolist()
+    assert found.likelihood_level.tolist() == [level_by_hand(spec.likelihood, p) for p, _, _ in rows]
+    assert found.impact_level.tolist() == [level_by_hand(spec.primary.levels, m) for _, m, _ in rows]
+
+
+@given(methods(), columns)
+@settings(deadline=None)
+def test_the_band_is_always_that_of_the_score(spec: MethodSpec, rows: list[tuple[float, float, int]]) -> None:
+    found = evaluated(spec, rows)
+    assert ((found.score >= 0) & (found.score <= 100)).all()
+    assert found.band.tolist() == [
+        max(band.position for band in spec.bands if band.threshold <= score) for score in found.score.tolist()
+    ]
+
+
+@given(methods(["exposure"]), columns)
+@settings(deadline=None)
+def test_exposure_scores_by_the_place_on_the_axis_alone(spec: MethodSpec, rows: list[tuple[float, float, int]]) -> None:
+    found = evaluated(spec, rows)
+    assert found.score.tolist() == scoring.score(spec, found.exposure).tolist()
+
+
+@given(methods(["product"]), columns)
+@settings(deadline=None)
+def test_product_scores_by_the_product_of_the_levels(spec: MethodSpec, rows: list[tuple[float, float, int]]) -> None:
+    found = evaluated(spec, rows)
+    greatest = len(spec.likelihood) * len(spec.primary.levels)
+    for (probability, money, _), score in zip(rows, found.score.tolist(), strict=True):
+        place = level_by_hand(spec.likelihood, probability) * level_by_hand(spec.primary.levels, money)
+        assert score == 100 * place / greatest
+
+
+@pytest.mark.parametrize("months", [1, 12, 120])
+def test_product_of_five_by_five(months: int) -> None:
+    definition = copy.deepcopy(DEFAULT_METHOD) | {"formula": "product"}
+    spec = read_method(definition, version=1)
+    rows = [(likely.centre, level.centre, months) for likely in spec.likelihood for level in spec.primary.levels]
+    found = evaluated(spec, rows)
+    assert found.score.tolist() == [4.0 * i * j for i in range(1, 6) for j in range(1, 6)]
+    assert found.score[-1] == 100.0
+    assert scoring.matrix_bands(spec) == [[band_of(4.0 * i * j) for j in range(1, 6)] for i in range(1, 6)]
+
+
+@given(methods(["matrix"]), columns)
+@settings(deadline=None)
+def test_matrix_keeps_to_the_painted_cell_and_inside_its_thresholds(
+    spec: MethodSpec, rows: list[tuple[float, float, int]]
+) -> None:
+    found = evaluated(spec, rows)
+    tops = [*(band.threshold for band in spec.bands[1:]), 100.0]
+    for likelihood, impact, band, score in zip(
+        found.likelihood_level.tolist(), found.impact_level.tolist(), found.band.tolist(), found.score.tolist(),
+        strict=True,
+    ):  # fmt: skip
+        assert band == spec.matrix[likelihood - 1][impact - 1]
+        assert spec.band(band).threshold <= score < tops[band - 1]
+
+
+@given(methods(["matrix"]), columns)
+@settings(deadline=None)
+def test_matrix_orders_by_exposure_within_a_band(spec: MethodSpec, rows: list[tuple[float, float, int]]) -> None:
+    found = evaluated(spec, rows)
+    for band in set(found.band.tolist()):
+        here = found.band == band
+        by_exposure = np.argsort(found.exposure[here], kind="stable")
+        ordered = found.score[here][by_exposure].tolist()
+        assert ordered == sorted(ordered)
+
+
+@given(methods(["matrix"]))
+@settings(deadline=None)
+def test_the_matrix_that_results_is_the_painted_one(spec: MethodSpec) -> None:
+    assert scoring.matrix_bands(spec) == [list(row) for row in spec.matrix]
+
+
+def test_a_dearer_risk_of_one_cell_is_strictly_before_the_other() -> None:
+    definition = copy.deepcopy(DEFAULT_METHOD) | {"formula": "matrix", "matrix": [[2] * 5] * 5}
+    spec = read_method(definition, version=1)
+    found = evaluated(spec, [(0.2, 60_000.0, 12), (0.2, 60_001.0, 12), (0.2001, 60_001.0, 12), (0.2, 60_001.0, 13)])
+    assert found.score.tolist() == sorted(set(found.score.tolist()))
+    assert found.band.tolist() == [2, 2, 2, 2]
+
+
+@pytest.mark.parametrize("gap", [10.0, 0.01, 1e-4, 1e-6])
+def test_matrix_keeps_to_the_painted_cell_however_narrow_its_band(gap: float) -> None:
+    definition = copy.deepcopy(DEFAULT_METHOD) | {"formula": "matrix", "matrix": [[2] * 5] * 5}
+    for band, threshold in zip(definition["bands"], (0, 50, 50 + gap, 90), strict=True):
+        band["threshold"] = threshold
+    spec = read_method(definition, version=1)
+    greatest = (spec.likelihood[-1].high, spec.primary.levels[-1].high, 120)
+    assert evaluated(spec, [greatest, (0.01, 2_000.0, 1)]).band.tolist() == [2, 2]
+
+
+def test_the_highest_band_may_begin_at_100() -> None:
+    definition = copy.deepcopy(DEFAULT_METHOD) | {"formula": "matrix", "matrix": [[4] * 5] * 5}
+    definition["bands"][-1]["threshold"] = 100
+    spec = read_method(definition, version=1)
+    found = evaluated(spec, [(0.2, 60_000.0, 12)])
+    assert (found.band.tolist(), found.score.tolist()) == ([4], [100.0])
+
+
+@given(methods(), st.lists(st.sampled_from(["probability", "money", "both", "none"]), min_size=1, max_size=10))
+@settings(deadline=None)
+def test_what_is_half_known_is_not_scored_at_all(spec: MethodSpec, unknown: list[str]) -> None:
+    probability = np.array([math.nan if u in ("probability", "both") else 0.3 for u in unknown])
+    money = np.array([math.nan if u in ("money", "both") else 70_000.0 for u in unknown])
+    found = scoring.evaluate(spec, probability, money, np.full(len(unknown), 12.0))
+    known = np.array([u == "none" for u in unknown])
+    assert np.isnan(found.score).tolist() == np.isnan(found.exposure).tolist() == (~known).tolist()
+    for positions in (found.band, found.likelihood_level, found.impact_level):
+        assert positions.dtype == np.int64
+        assert (positions > 0).tolist() == known.tolist()
+    assert len(set(found.score[known].tolist())) <= 1
+
+
+@given(methods(), columns)
+@settings(deadline=None)
+def test_one_by_one_is_all_at_once(spec: MethodSpec, rows: list[tuple[float, float, int]]) -> None:
+    together = evaluated(spec, rows)
+    for n, row in enumerate(rows):
+        alone = evaluated(spec, [row])
+        for name in ("exposure", "score", "band", "likelihood_level", "impact_level"):
+            assert getattr(alone, name)[0] == getattr(together, name)[n]

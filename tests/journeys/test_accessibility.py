@@ -29,6 +29,7 @@ NO_PAGE = {
     "monitoring:answer_flag",
     "monitoring:confirm_review",
     "monitoring:panel",
+    "monitoring:delete_target",
     "monitoring:send_digest_now",
     "risks:capture",
     "risks:duplicates",

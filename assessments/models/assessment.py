@@ -1,48 +1,11 @@
 from __future__ import annotations
 
-from typing import Any
-
 from django.conf import settings
-from django.core.exceptions import ValidationError
 from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from assessments.method import BadMethod, MethodSpec, read_method
-
-
-class Method(models.Model):
-    """One version of the scoring rules. What a version says never changes once it has been active."""
-
-    class State(models.TextChoices):
-        DRAFT = "draft", _("Draft")
-        ACTIVE = "active", _("Active")
-        RETIRED = "retired", _("Retired")
-
-    version = models.PositiveIntegerField(_("version"), unique=True)
-    state = models.CharField(_("state"), max_length=10, choices=State, default=State.DRAFT)
-    definition: Any = models.JSONField(_("definition"))
-    created_at = models.DateTimeField(_("created"), auto_now_add=True)
-    activated_at = models.DateTimeField(_("active since"), null=True, blank=True)
-
-    class Meta:
-        verbose_name = _("scoring method")
-        verbose_name_plural = _("scoring methods")
-        ordering = ["-version"]
-        constraints = [models.UniqueConstraint("state", condition=models.Q(state="active"), name="one_active_method")]
-
-    def __str__(self) -> str:
-        return f"v{self.version}"
-
-    def clean(self) -> None:
-        try:
-            self.spec()
-        except BadMethod as error:
-            raise ValidationError({"definition": str(error)}) from error
-
-    def spec(self) -> MethodSpec:
-        """The definition as values to calculate with."""
-        return read_method(self.definition, version=self.version)
+from assessments.models.method import Method
 
 
 class Assessment(models.Model):
@@ -53,11 +16,28 @@ class Assessment(models.Model):
         MARKET_RESEARCH = "market_research", _("Market research")
         EXPERT = "expert", _("Expert opinion")
 
+    class Given(models.TextChoices):
+        """How a quantity was judged."""
+
+        LEVEL = "level", _("Level")
+        NUMBER = "number", _("Number")
+        RANGE = "range", _("90 % range")
+        POOLED = "pooled", _("Several opinions")
+
     risk = models.ForeignKey("risks.Risk", on_delete=models.CASCADE, related_name="assessments")
     method = models.ForeignKey(Method, on_delete=models.PROTECT, related_name="assessments")
     likelihood_level = models.PositiveSmallIntegerField(_("likelihood"))
-    impact_levels: Any = models.JSONField(_("impact"))  # dimension key -> level, only what was judged
-    # What the levels were worth under the method of the day: the stage reads these two, not the levels.
+    likelihood_by = models.CharField(max_length=6, choices=Given, default=Given.LEVEL)
+    likelihood_low = models.FloatField(null=True)  # 90 % range of the probability, where one was given
+    likelihood_high = models.FloatField(null=True)
+    # The judged levels of the method's dimensions (MethodSpec.encode): a number, so that a million read as a column.
+    impact_code = models.BigIntegerField()
+    money_by = models.CharField(max_length=6, choices=Given, default=Given.LEVEL)
+    money = models.FloatField(null=True)  # of the primary dimension, where it was not judged by level
+    money_low = models.FloatField(null=True)
+    money_high = models.FloatField(null=True)
+    # What the judgement was worth under the method of the day. The probability is a fact of the judgement; the
+    # impact is combined anew under another method (assessments/restating.py).
     probability = models.FloatField(_("probability a year"))
     impact = models.FloatField(_("impact in money"))
     decided_by = models.CharField(max_length=50)  # the dimension that decided the impact
@@ -82,7 +62,18 @@ class Assessment(models.Model):
                 condition=models.Q(probability__gt=0, probability__lt=1), name="assessment_probability_range"
             ),
             models.CheckConstraint(condition=models.Q(impact__gt=0), name="assessment_impact_positive"),
+            models.CheckConstraint(condition=models.Q(impact_code__gt=0), name="assessment_impact_judged"),
+            models.CheckConstraint(
+                condition=models.Q(money__isnull=True, money_by="level")
+                | (models.Q(money__gt=0) & ~models.Q(money_by="level")),
+                name="assessment_money_unless_level",
+            ),
         ]
 
     def __str__(self) -> str:
         return f"{self.risk_id} {self.assessed_on}"
+
+    @property
+    def impact_levels(self) -> dict[str, int]:
+        """The judged levels by dimension key, in the method of the day."""
+        return self.method.spec().decode(self.impact_code)

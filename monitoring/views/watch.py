@@ -1,3 +1,5 @@
+"""What needs somebody: today, the heat map, flags, reviews, and the stage's panel on a risk's page."""
+
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -11,10 +13,10 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
 from assessments.method import Band
-from assessments.queries import active_method
+from assessments.queries import active_method, asked_of
 from monitoring import actions, queries
-from monitoring.forms import AnswerForm, MonitoringSettingsForm, ReviewForm, SubscriptionForm
-from monitoring.models import Digest, DriftFlag, MonitoringSettings, Subscription
+from monitoring.forms import AnswerForm, MonitoringSettingsForm, ReviewForm
+from monitoring.models import DriftFlag, MonitoringSettings
 from riskreg.accounts.models import Team, User
 from riskreg.accounts.permissions import admin_only
 from riskreg.ui.listing import list_page
@@ -32,6 +34,7 @@ def today(request: HttpRequest) -> HttpResponse:
     risks = access.visible_risks(user)
     spec = active_method().spec
     context = {
+        "asked": asked_of(user, now=timezone.now())[:_SHOWN],
         "flags": queries.open_flags(user)[:_SHOWN],
         "flags_count": queries.open_flags(user).count(),
         "reviews": queries.reviews_due(user, by=day)[:_SHOWN],
@@ -56,7 +59,11 @@ def today(request: HttpRequest) -> HttpResponse:
 
 def _by_band(risks: RiskQuerySet, bands: Sequence[Band]) -> list[tuple[Band, int]]:
     counted = dict(
-        risks.open().filter(sheet__band__isnull=False).order_by().values_list("sheet__band").annotate(n=Count("pk"))
+        risks.open()
+        .filter(sheet__band__isnull=False, sheet__method_version=bands[0].version)
+        .order_by()
+        .values_list("sheet__band")
+        .annotate(n=Count("pk"))
     )
     return [(band, counted.get(band.position, 0)) for band in reversed(bands)]
 
@@ -166,57 +173,18 @@ def confirm_review(request: HttpRequest, risk_id: int) -> HttpResponse:
 def panel(request: HttpRequest, risk_id: int) -> HttpResponse:
     """Flags, reviews and the score ledger of a risk, for its page."""
     risk = access.get_risk(request.user, risk_id)
+    method = active_method()
+    entries = list(risk.scores.order_by("-at", "-pk")[:50])
     context = {
         "risk": risk,
         "flags": risk.flags.select_related("answered_by")[:20],
         "reviews": risk.reviews.select_related("reviewed_by")[:20],
-        "entries": risk.scores.order_by("-at", "-pk")[:50],
+        "entries": list(zip(entries, method.restated(entries), strict=True)),
+        "versions": {entry.method_version for entry in entries} - {None},
         "may_edit": access.may(request.user, "edit", risk),
-        "bands": active_method().bands,
+        "bands": method.bands,
     }
     return render(request, "monitoring/_panel.html", context)
-
-
-def my_digest(request: HttpRequest) -> HttpResponse:
-    subscription = Subscription.objects.filter(user=request.user).first() or Subscription(
-        user=request.user, time_zone=request.user.time_zone, active=False
-    )
-    form = SubscriptionForm(request.POST or None, instance=subscription)
-    if request.method == "POST" and form.is_valid():
-        saved = form.save(commit=False)
-        if form.has_changed() and {"active", "cadence", "hour", "time_zone"} & set(form.changed_data):
-            saved.since = timezone.now()
-        saved.save()
-        messages.success(request, _("Your digest settings are saved."))
-        return redirect("monitoring:my_digest")
-    return list_page(
-        request,
-        queryset=Digest.objects.filter(user=request.user).defer("text", "html"),
-        template="monitoring/my_digest.html",
-        orders={"sent": "created_at"},
-        default_order="-sent",
-        context={"form": form},
-        per_page=20,
-    )
-
-
-@require_POST
-def send_digest_now(request: HttpRequest) -> HttpResponse:
-    Subscription.objects.get_or_create(
-        user=request.user, defaults={"active": False, "time_zone": request.user.time_zone}
-    )
-    if request.user.email:
-        actions.queue_digest_now(user=request.user, now=timezone.now())
-        messages.success(request, _("A digest is on its way to %(address)s.") % {"address": request.user.email})
-    else:
-        messages.error(request, _("You have no e-mail address yet; add one in your settings."))
-    return redirect("monitoring:my_digest")
-
-
-@require_safe
-def digest(request: HttpRequest, pk: int) -> HttpResponse:
-    """A digest exactly as it was sent."""
-    return render(request, "monitoring/digest.html", {"digest": get_object_or_404(Digest, pk=pk, user=request.user)})
 
 
 @admin_only
