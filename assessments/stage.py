@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
+from django.db.models import Q
 
 from assessments import restating, scoring
 from assessments.method import Band, MethodSpec
@@ -40,6 +41,17 @@ class ScoringMethod:
             return self.bands
         method = Method.objects.filter(version=version).first()
         return method.spec().bands if method else ()
+
+    def beyond_appetite(self) -> Q:
+        """Risks in a band their category does not bear."""
+        spec = self.spec
+        beyond = Q(sheet__band__gt=spec.tolerable) & ~Q(category__key__in=list(spec.appetite))
+        for category, band in spec.appetite.items():
+            beyond |= Q(category__key=category, sheet__band__gt=band)
+        return Q(sheet__method_version=self.version) & beyond
+
+    def is_beyond_appetite(self, category: str, band: int) -> bool:
+        return not self.spec.within_appetite(category, band)
 
     def impacts(self, methods: Integers, codes: Integers, money: Floats, stored: Floats) -> Floats:
         """Impacts under this method; ``stored`` is what they were under the method of the day."""
@@ -112,7 +124,7 @@ class ScoringMethod:
 
 def contribute(sheet: Sheet) -> None:
     """Fill in the current assessment of each risk that has one."""
-    current = Assessment.objects.filter(is_current=True).values_list(
+    current = Assessment.objects.filter(is_current=True).order_by().values_list(
         "risk", "pk", "method", "impact_code", "money", "probability", "impact", "assessed_on", "created_at"
     )
     rows, pks, methods, codes, money, probability, impact, assessed_on, created_at = sheet.read(

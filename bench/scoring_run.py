@@ -76,7 +76,8 @@ def seed(size: int) -> None:
                 "category": categories[ids % len(categories)], "team": team.pk, "owner": owner.pk,
                 "customer": customer.pk, "horizon_months": random.choice([3, 6, 12, 24], len(ids)), "status": "open",
                 "state": "live", "confidential": False, "version": 1, "identified_on": today, "created_at": now,
-                "updated_at": now, "notes": "What somebody wrote about it, a line or two of text.", **dict.fromkeys(blank, ""),
+                "updated_at": now, "notes": "What somebody wrote about it, a line or two of text.",
+                **dict.fromkeys(blank, ""),
             },
         )  # fmt: skip
         levels = random.integers(1, 6, (len(ids), 2))
@@ -148,9 +149,9 @@ def statements() -> list[tuple[Any, tuple[str, ...]]]:
 
     original = arrays.read
 
-    def recording(rows: Any, *kinds: Any) -> Any:
+    def recording(rows: Any, *kinds: Any, **more: Any) -> Any:
         seen.append((rows, kinds))
-        return original(rows, *kinds)
+        return original(rows, *kinds, **more)
 
     arrays.read = recording  # type: ignore[assignment]
     try:
@@ -272,8 +273,38 @@ def measure(size: int) -> None:
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024 if connection.vendor == "postgresql" else None
     if memory:
         say("largest memory of the process that re-scores", worker_memory(), "MiB", limit=400)
+    what_if(size)
     if connection.vendor == "sqlite":
         beside(size)
+
+
+def what_if(size: int) -> None:
+    """A draft compared with the whole register: seconds, and what it wrote."""
+    import copy
+
+    from django.db import connection
+    from django.test.utils import CaptureQueriesContext
+    from django.utils import timezone
+
+    from assessments import versions
+    from assessments.models import Method
+    from assessments.queries import scoring_method
+    from monitoring import changes
+
+    draft = versions.draft_from(source=Method.objects.get(), by=None, at=timezone.now())
+    definition = copy.deepcopy(draft.definition)
+    definition["combination"], definition["bands"][2]["threshold"] = "worst", 50
+    versions.save_draft(method=draft, definition=definition, note="", at=timezone.now(), seen=draft.edited_at)
+    method = scoring_method(draft)
+    with CaptureQueriesContext(connection) as captured:
+        found = changes.of(method, at=timezone.now(), today=timezone.localdate())
+    if not found.total.changed:
+        raise SystemExit("the draft changes nothing")
+    writes = [q for q in captured if q["sql"].startswith(("INSERT", "UPDATE", "DELETE"))]
+    say("what-if: rows written", len(writes), "statements", limit=0)
+    seconds = least(lambda: changes.of(method, at=timezone.now(), today=timezone.localdate()), 2)
+    say("what-if", seconds, "s", limit=3.0 if size == 100_000 else None)
+    say("what-if, against reading", seconds, "s", floor=floor_of_reading(size))
 
 
 def limit(size: int, value: float) -> float | None:

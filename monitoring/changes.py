@@ -113,7 +113,7 @@ def read_columns(draft: ScoringMethod, *, at: dt.datetime) -> Columns:
     while (found := scores.next_span(after)) is not None:
         span = found[0]
         after = span.last
-        sheet, stored = scores.read(span, draft, at=at)
+        sheet, stored = scores.read(span, draft, at=at, risks=found[1])
         results = scores.evaluate(sheet)
         rows, *of_risk = sheet.read(whose, "int", "int", "int", "int", risk="pk")
         stood = [stored.numbers["score"], stored.numbers["exposure"], _positions(stored.numbers["band"])]

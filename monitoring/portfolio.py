@@ -154,7 +154,7 @@ def read(*, team: Team | None, months: int, correlation: float, at: dt.datetime)
     after = size = unassessed = 0
     while (found := scores.next_span(after)) is not None:
         after = found[0].last
-        sheet, _ = scores.read(found[0], method, at=at)
+        sheet, _ = scores.read(found[0], method, at=at, risks=found[1])
         results = scores.evaluate(sheet)
         rows, category, teams_of, customer = sheet.read(whose, "int", "int", "int", risk="pk")
         chosen = np.ones(len(rows), dtype=bool) if teams is None else np.isin(teams_of, teams)

@@ -52,7 +52,12 @@ class RegisterFilter(filters.FilterSet):
         empty_label=_("All owners"),
     )
     state = filters.ChoiceFilter(
-        choices=[("drifting", _("Drifting")), ("review", _("Review due")), ("unassessed", _("Not assessed"))],
+        choices=[
+            ("drifting", _("Drifting")),
+            ("beyond", _("Beyond appetite")),
+            ("review", _("Review due")),
+            ("unassessed", _("Not assessed")),
+        ],
         method="by_state",
         label=_("Needs attention"),
         empty_label=_("Any state"),
@@ -128,6 +133,8 @@ class RegisterFilter(filters.FilterSet):
     def by_state(self, queryset: RiskQuerySet, name: str, value: str) -> RiskQuerySet:
         if value == "drifting":
             return queryset.filter(sheet__drifting_since__isnull=False)
+        if value == "beyond":
+            return queryset.filter(scores.active_method().beyond_appetite())
         if value == "review":
             return queryset.filter(sheet__review_due__lte=timezone.localdate())
         return queryset.filter(status=Risk.Status.OPEN).unassessed()

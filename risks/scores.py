@@ -25,7 +25,9 @@ from riskreg import arrays
 from riskreg.arrays import Kind
 from risks.models import Cause, CoverSheet, Risk, ScoreEntry
 
-# Risks scored in one go. SQLite has one lock for all writers, so there it is what takes some 50 ms to write.
+# Risks looked at in one go, and those scored in one go where most change: about a second of row locks on PostgreSQL,
+# some 50 ms of SQLite's one lock for all writers.
+LOOK = {"postgresql": 50_000, "sqlite": 5_000}
 CHUNKS = {"postgresql": 20_000, "sqlite": 1_000}
 _NAMED = 500  # risks up to which a query names them; beyond, it asks for the span and drops the others
 _MOST_ODDS = 500.0  # log-odds beyond which exp() would overflow
@@ -33,6 +35,7 @@ _MOST_ODDS = 500.0  # log-odds beyond which exp() would overflow
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 Flags = NDArray[np.bool_]
+Columns = tuple[Integers, Floats]
 Op = Literal["odds", "rate", "impact"]
 
 # Cover-sheet columns that are numbers; the rest are dates and are compared apart.
@@ -47,7 +50,6 @@ _NUMBERS = (
     "impact_level",
     "method_version",
 )
-_WHOLE = {"band", "likelihood_level", "impact_level", "method_version"}
 _LEDGER = tuple(name for name in _NUMBERS if name not in ("likelihood_level", "impact_level"))
 
 
@@ -109,12 +111,14 @@ class Sheet:
         self.reviewed_on = np.full(n, np.datetime64("NaT"), dtype="datetime64[D]")
         self.judged_at = np.full(n, np.datetime64("NaT"), dtype="datetime64[us]")
 
-    def read(self, rows: models.QuerySet[Any, Any], *kinds: Kind, risk: str = "risk") -> tuple[Any, ...]:
+    def read(
+        self, rows: models.QuerySet[Any, Any], *kinds: Kind, risk: str = "risk", filled: bool = False
+    ) -> tuple[Any, ...]:
         """Columns of the rows that belong to risks of this sheet; the first, the risk's id, comes as its row here.
 
         ``rows`` is a ``values_list`` queryset whose first column is the risk's id, ``kinds`` are those of the others.
         """
-        ids, *columns = arrays.read(self.span.of(rows, risk), "int", *kinds)
+        ids, *columns = arrays.read(self.span.of(rows, risk), "int", *kinds, filled=filled)
         places = np.minimum(np.searchsorted(self.risk_ids, ids), len(self.risk_ids) - 1)
         here = self.risk_ids[places] == ids
         if here.all():
@@ -195,11 +199,12 @@ def walk(*, after: int = 0, at: dt.datetime, expect_changes: bool = False) -> It
     Each chunk is first looked at without locks, unless most are expected to change (or did in the chunk before).
     """
     method = active_method()
-    while (span := next_span(after)) is not None:
-        whole, size = span
+    while (found := next_span(after, size=(CHUNKS if expect_changes else LOOK)[connection.vendor])) is not None:
+        whole, risks = found
+        size = len(risks[0])
         differ: Span | None = whole
         if not expect_changes:
-            sheet, stored = read(whole, method, at=at)
+            sheet, stored = read(whole, method, at=at, risks=risks)
             differs, due_differs = _differences(evaluate(sheet), stored)
             differ = _narrowed(whole, sheet.risk_ids[differs | due_differs | stored.missing])
         chunk = Chunk(size, whole.last, differ, method)
@@ -208,11 +213,11 @@ def walk(*, after: int = 0, at: dt.datetime, expect_changes: bool = False) -> It
         after = whole.last
 
 
-def next_span(after: int) -> tuple[Span, int] | None:
-    """The next chunk of open risks after an id, and how many it has; None when there are no more."""
-    following = Risk.objects.open().filter(pk__gt=after).order_by("pk").values_list("pk")
-    (ids,) = arrays.read(following[: CHUNKS[connection.vendor]], "int")
-    return (Span(after, int(ids[-1])), len(ids)) if len(ids) else None
+def next_span(after: int, *, size: int | None = None) -> tuple[Span, Columns] | None:
+    """The next chunk of open risks after an id, with their ids and horizons; None when there are no more."""
+    following = Risk.objects.open().filter(pk__gt=after).order_by("pk").values_list("pk", "horizon_months")
+    ids, months = arrays.read(following[: size or LOOK[connection.vendor]], "int", "float")
+    return (Span(after, int(ids[-1])), (ids, months)) if len(ids) else None
 
 
 def _narrowed(span: Span, ids: Integers) -> Span | None:
@@ -251,27 +256,31 @@ def mark_drift(since: dict[int, dt.date | None]) -> None:
 # --- reading -------------------------------------------------------------------------------------------
 
 
-def read(span: Span, method: Any, *, at: dt.datetime) -> tuple[Sheet, Stored]:
+def read(span: Span, method: Any, *, at: dt.datetime, risks: Columns | None = None) -> tuple[Sheet, Stored]:
     """The open risks of a span with all that the stages know of them, and what their cover sheets say now.
 
-    The statements do not depend on the number of risks.
+    The statements do not depend on the number of risks. ``risks`` saves one where ids and horizons are known.
     """
-    # Those waiting for their import to finish are scored as well, so that they show up whole.
-    scored = Risk.objects.filter(status=Risk.Status.OPEN).exclude(state=Risk.State.BIN)
-    risks = span.of(scored.order_by("pk"), "pk").values_list("pk", "horizon_months")
-    ids, months = arrays.read(risks, "int", "float")
+    if risks is None:
+        # Those waiting for their import to finish are scored as well, so that they show up whole.
+        scored = Risk.objects.filter(status=Risk.Status.OPEN).exclude(state=Risk.State.BIN)
+        rows = span.of(scored.order_by("pk"), "pk").values_list("pk", "horizon_months")
+        risks = arrays.read(rows, "int", "float")  # type: ignore[assignment]
+    ids, months = risks  # type: ignore[misc]
     sheet = Sheet(risk_ids=ids, horizon_months=months, span=span, at=at, method=method)
     if not len(ids):
         return sheet, Stored({}, np.array([], dtype="datetime64[D]"), np.array([], dtype=bool))
     for stage in settings.SCORE_STAGES:
         import_string(f"{stage}.contribute")(sheet)
     kinds: list[Kind] = ["float"] * len(_NUMBERS)
-    rows, *columns, due = sheet.read(CoverSheet.objects.values_list("risk", *_NUMBERS, "review_due"), *kinds, "day")
+    scored_sheets = CoverSheet.objects.filter(score__isnull=False).values_list("risk", *_NUMBERS, "review_due")
+    rows, *columns, due = sheet.read(scored_sheets, *kinds, "day", filled=True)
+    (empty,) = sheet.read(CoverSheet.objects.filter(score__isnull=True).values_list("risk"))
     numbers = {name: _placed(column, rows, len(ids)) for name, column in zip(_NUMBERS, columns, strict=True)}
     review_due = np.full(len(ids), np.datetime64("NaT"), dtype="datetime64[D]")
     review_due[rows] = due
     missing = np.ones(len(ids), dtype=bool)
-    missing[rows] = False
+    missing[rows] = missing[empty] = False
     return sheet, Stored(numbers, review_due, missing)
 
 
@@ -467,7 +476,7 @@ def _rescore(span: Span, method: Any, *, cause: Cause, at: dt.datetime, run: int
         CoverSheet,
         {
             "risk": sheet.risk_ids[to_sheet],
-            **{name: _column(results, name, to_sheet) for name in _NUMBERS},
+            **{name: results.numbers[name][to_sheet] for name in _NUMBERS},
             "review_due": results.review_due[to_sheet],
             "scored_at": at,
         },
@@ -479,15 +488,8 @@ def _rescore(span: Span, method: Any, *, cause: Cause, at: dt.datetime, run: int
             "at": at,
             "cause": str(cause),
             "run": run,
-            **{name: _column(results, name, to_ledger) for name in _LEDGER},
+            **{name: results.numbers[name][to_ledger] for name in _LEDGER},
             "factors": _factors(sheet, to_ledger),
         },
     )
     return len(to_ledger)
-
-
-def _column(results: Results, name: str, rows: Integers) -> Floats | list[int | None]:
-    values = results.numbers[name][rows]
-    if name not in _WHOLE:
-        return values
-    return [None if value != value else int(value) for value in values.tolist()]  # noqa: PLR0124 - NaN

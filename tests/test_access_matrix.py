@@ -27,7 +27,10 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 from django.utils import timezone
 
+from assessments import elicitation
 from assessments.actions import Judgement, assess_risk
+from assessments.models import Elicitation, Method
+from assessments.versions import draft_from
 from crm.models import Customer
 from monitoring import portfolio
 from monitoring.actions import write_digest
@@ -37,6 +40,7 @@ from riskreg.accounts.actions import save_team, set_role
 from riskreg.accounts.models import Membership, Team, User
 from riskreg.jobs.models import Job
 from riskreg.mail.models import LocalMessage
+from risks import access
 from risks.actions import capture_risk, delete_risk
 from risks.imports import Options
 from risks.models import Category, CoverSheet, ImportBatch, ImportRow, Observation, Risk, ScoreEntry
@@ -135,7 +139,22 @@ RULES: dict[tuple[str, str], Rule] = {
     ("assessments:assess", "POST"): WORKS.of("risk"),
     ("assessments:preview", "POST"): WORKS.of("risk"),
     ("assessments:panel", "GET"): SEES.of("risk"),
-    ("assessments:method", "GET"): ADMINS,
+    ("assessments:base_rate", "GET"): WORKS.of("risk"),
+    ("assessments:ask", "GET"): WORKS.of("risk"),
+    ("assessments:ask", "POST"): WORKS.of("risk"),
+    ("assessments:elicitation", "GET"): SEES.of("elicitation"),
+    ("assessments:elicitation", "POST"): WORKS.of("elicitation"),  # all who may work on the risk are asked
+    ("assessments:withdraw_elicitation", "POST"): WORKS.of("elicitation"),
+    ("assessments:pool_elicitation", "POST"): WORKS.of("answered"),
+    ("assessments:methods", "GET"): ADMINS,
+    ("assessments:method", "GET"): ADMINS.of("method"),
+    ("assessments:new_method", "POST"): ADMINS,
+    ("assessments:edit_method", "GET"): ADMINS.of("draft"),
+    ("assessments:edit_method", "POST"): ADMINS.of("draft"),
+    ("assessments:check_method", "POST"): ADMINS.of("draft"),
+    ("assessments:discard_method", "POST"): ADMINS.of("draft"),
+    ("assessments:rescoring", "GET"): EVERYBODY,
+    ("assessments:to_reassess", "GET"): EVERYBODY,
     ("jobs:operations", "GET"): ADMINS,
     ("jobs:run_now", "POST"): ADMINS.of("recurring"),
     ("jobs:retry", "POST"): ADMINS.of("dead_job"),
@@ -154,6 +173,10 @@ RULES: dict[tuple[str, str], Rule] = {
     ("monitoring:my_digest", "POST"): EVERYBODY,
     ("monitoring:send_digest_now", "POST"): EVERYBODY,
     ("monitoring:digest", "GET"): MINE.of("digest"),
+    ("monitoring:what_if", "GET"): ADMINS.of("version"),
+    ("monitoring:what_if_changes", "GET"): ADMINS.of("version"),
+    ("monitoring:schedule_method", "POST"): ADMINS.of("draft"),
+    ("monitoring:unschedule_method", "POST"): ADMINS.of("version"),
     ("monitoring:forecasts", "GET"): EVERYBODY,
     ("monitoring:forecasts", "POST"): FORECASTERS,
     ("monitoring:forecast", "GET"): TOTALS.of("forecast"),
@@ -221,7 +244,7 @@ RULES: dict[tuple[str, str], Rule] = {
 }
 
 WRITES_ON_GET = {"mail:show"}  # opening a mail marks it as read
-POST_ANSWERS_PAGE = {"assessments:preview"}
+POST_ANSWERS_PAGE = {"assessments:preview", "assessments:check_method"}
 
 # --- the world -------------------------------------------------------------------------------------------
 
@@ -327,11 +350,17 @@ def build_world() -> World:
     closed = {"status": "closed", "outcome": "occurred", "closed_on": timezone.localdate()}
     capture_risk(by=people["max"], team=teams["accounts"], title="Over", category=category, at=timezone.now(), **closed)
 
+    active = Method.objects.get(state="active")
+    draft = draft_from(source=active, by=people["ada"], at=timezone.now())
     playbook = Playbook.objects.filter(category=category).first()
     assert playbook is not None
     by_risk = {
         kind: {name: (hung[kind].pk,) for name, hung in hangs.items()} | ABSENT
         for kind in ("flag", "response", "action", "acceptance", "linked")
+    }
+    asked = {
+        kind: {name: (_asked(name, *of_risk[name], category=category, is_over=is_over).pk,) for name in WORDS} | ABSENT
+        for kind, is_over in (("elicitation", False), ("answered", True))
     }
     waiting = {team: _observation(teams[team], word) for team, word in OBSERVATION_WORDS.items()}
     dismissed = {
@@ -348,6 +377,7 @@ def build_world() -> World:
             "playbook": {name: (risk.pk, playbook.pk) for name, risk in risks.items()}
             | {"absent": (risks["accounts"].pk, 999_999_999), "enormous": (10**30, playbook.pk)},
             **by_risk,
+            **asked,
             "waiting": {team: (o.pk,) for team, o in waiting.items()}
             | {"linked": by_risk["linked"]["accounts"], "dismissed": (dismissed["accounts"].pk,)}
             | ABSENT,
@@ -366,6 +396,9 @@ def build_world() -> World:
             "team": {"there": (teams["spare"].pk,), **ABSENT},
             "membership": {"there": (spare_role.pk,), **ABSENT},
             "category": {"there": (category.pk,), **ABSENT},
+            "method": {"there": (active.pk,), **ABSENT},
+            "draft": {"there": (draft.pk,), "absent": (active.pk,), "enormous": (10**30,)},
+            "version": {"there": (draft.pk,), **ABSENT},
             "recurring": {"there": ("rescore",), "absent": ("nothing",)},
             "dead_job": {"there": (_job(people["bystander"], state="dead", finished_at=timezone.now()).pk,), **ABSENT},
         },
@@ -388,6 +421,25 @@ def _risk(name: str, *, category: Category, **fields: Any) -> Risk:
     judgement = Judgement(risk.pk, likelihood, {"financial": financial}, "expert", word, at.date())
     assess_risk(risk=risk, by=None, judgement=judgement, at=at)
     return risk
+
+
+def _asked(
+    name: str, team: Team, owner: User | None, confidential: bool, *, category: Category, is_over: bool
+) -> Elicitation:
+    """A request for opinions on another risk of the kind, to all who may judge it; one has answered."""
+    word, now = WORDS[name], timezone.now()
+    fields = {"team": team, "owner": owner, "confidential": confidential, "category": category}
+    risk = capture_risk(by=None, title=f"The {word} case, asked", at=now, **fields)
+    people = list(access.people_who_may_edit(risk))
+    asked = elicitation.ask(
+        risk=risk, people=people, question=word, answer_by=now + dt.timedelta(days=1), by=people[0], at=now
+    )
+    elicitation.answer(elicitation=asked, by=people[0], likelihood=3, money=3, because=word, at=now)
+    if is_over:
+        Elicitation.objects.filter(pk=asked.pk).update(answer_by=now)
+    if name == "binned":
+        delete_risk(risk=risk)
+    return asked
 
 
 def _hang_on(risk: Risk, word: str, *, doer: User) -> dict[str, Any]:
@@ -523,6 +575,21 @@ def _assessment(world: World, persona: str, name: str) -> dict[str, Any]:
     return {"likelihood": 2, "financial": 2, "basis": "expert", "assessed_on": timezone.localdate().isoformat()}
 
 
+def _opinion(world: World, persona: str, name: str) -> dict[str, Any]:
+    return {"likelihood": 2, "financial": 2, "because": "So I heard"}
+
+
+def _ask_fields(world: World, persona: str, name: str) -> dict[str, Any]:
+    tomorrow = (timezone.now() + dt.timedelta(days=1)).strftime("%Y-%m-%dT%H:%M")
+    other = {"accounts": "olga", "hengyue": "hana", "hidden": "olga"}.get(name, "mona") if persona == "ada" else "ada"
+    return {"people": [world.people[other].pk], "answer_by": tomorrow}
+
+
+def _draft_fields(world: World, persona: str, name: str) -> dict[str, Any]:
+    edited_at = Method.objects.values_list("edited_at", flat=True).get(state="draft")
+    return {"edited-at": str(edited_at), "note": "Not finished"}
+
+
 _PROFILE = {"email": "", "language": "en", "time_zone": "UTC", "theme": "auto"}
 _PASSWORDS = {"password1": "Kingfisher-Lagoon-42", "password2": "Kingfisher-Lagoon-42"}
 _RESPONSE = {
@@ -546,9 +613,14 @@ DATA: dict[str, Callable[[World, str, str], dict[str, Any]]] = {
     "accounts:give_role": lambda world, persona, name: {"user": world.people["nobody"].pk, "role": "member"},
     "assessments:assess": _assessment,
     "assessments:preview": _assessment,
+    "assessments:ask": _ask_fields,
+    "assessments:elicitation": _opinion,
+    "assessments:new_method": lambda world, persona, name: {"source": Method.objects.get(state="active").pk},
+    "assessments:edit_method": _draft_fields,
     "monitoring:answer_flag": _form(state="false", note=""),
     "monitoring:confirm_review": _form(because="It is"),
     "monitoring:my_digest": _form(active="on", cadence="weekly", hour=8, time_zone="UTC", scope="team", top=10),
+    "monitoring:schedule_method": _form(at="now"),
     "monitoring:forecasts": lambda world, persona, name: {
         "team": world.team_of(persona).pk, "months": 12, "correlation": "0",
     },

@@ -15,7 +15,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
-from assessments.models import Assessment, Method
+from assessments.models import Assessment, Elicitation, Method, Opinion
 from crm.models import Customer
 from monitoring.models import Digest, DriftFlag, MonitoringSettings, Review
 from responses.models import Acceptance, Action, Response
@@ -243,6 +243,16 @@ def assessments(cast: SimpleNamespace, n: int) -> None:
     )  # fmt: skip
 
 
+def opinions(cast: SimpleNamespace, n: int) -> None:
+    """Given, and open since the deadline, by people who have some forecasts resolved."""
+    asked, _made = Elicitation.objects.get_or_create(risk=the_one(cast), defaults={"answer_by": timezone.now()})
+    points = {f"{name}_{point}": 0.1 for name in ("likelihood", "money") for point in ("low", "middle", "high")}
+    Opinion.objects.bulk_create(
+        Opinion(elicitation=asked, assessor=person, answered_at=timezone.now(), because="So", **points)
+        for person in people(n)
+    )
+
+
 def responses(cast: SimpleNamespace, n: int) -> None:
     for person in people(n):
         for withdrawn in (None, timezone.now()):
@@ -279,6 +289,20 @@ def alike(cast: SimpleNamespace, n: int) -> None:
         Risk.objects.filter(pk=risk.pk).update(title=f"Price war in pumps {risk.pk}")
 
 
+def unplaced(cast: SimpleNamespace, n: int) -> None:
+    """Judged under versions of their own, of which no dimension is left."""
+    definition = Method.objects.get(state="active").definition
+    gone = definition | {"dimensions": [definition["dimensions"][0] | {"key": "gone"}]}
+    old = Method.objects.bulk_create(Method(version=100 + k, state="retired", definition=gone) for k in _take(n))
+    Assessment.objects.bulk_create(
+        Assessment(
+            risk=risk, method=method, likelihood_level=2, impact_code=1 + k % 5, probability=0.1, impact=1e4,
+            decided_by="gone", basis="expert", is_current=True,
+        )
+        for k, (risk, method) in enumerate(zip(risks(cast, n), old, strict=True))
+    )  # fmt: skip
+
+
 def steps(cast: SimpleNamespace, n: int) -> None:
     Response.objects.bulk_create(Response(risk=the_one(cast), kind="preventive", title="Do") for _ in range(n))
 
@@ -297,7 +321,20 @@ LISTS: dict[str, tuple[str, Callable[[SimpleNamespace, int], Any]]] = {
     "reviews": ("monitoring:reviews", risks),
     "my digest": ("monitoring:my_digest", digests),
     "mail": ("mail:inbox", mails),
+    "to assess again": ("assessments:to_reassess", unplaced),
 }
+
+
+def methods(cast: SimpleNamespace, n: int) -> None:
+    active = Method.objects.get(state="active")
+    now = timezone.now()
+    Method.objects.bulk_create(
+        Method(version=100 + k, state=state, definition=active.definition, created_by=person, edited_at=now)
+        for state in ("draft", "retired")
+        for k, person in zip(_take(n), people(n), strict=True)
+    )
+
+
 FOR_ADMINS: dict[str, tuple[str, Callable[[SimpleNamespace, int], Any]]] = {
     "imports": ("risks:import", imports_of_all),
     "import rows": ("risks:import_show import", import_rows),
@@ -305,10 +342,12 @@ FOR_ADMINS: dict[str, tuple[str, Callable[[SimpleNamespace, int], Any]]] = {
     "people": ("accounts:people", people_with_roles),
     "teams": ("accounts:teams", teams_with_people),
     "jobs": ("jobs:operations", jobs),
+    "methods": ("assessments:methods", methods),
 }
 OF_ONE_RISK: dict[str, tuple[str, Callable[[SimpleNamespace, int], Any]]] = {
     "risk": ("risks:show risk", evidence),
     "assessments": ("assessments:panel risk", assessments),
+    "opinions": ("assessments:elicitation asked", opinions),
     "responses": ("responses:panel risk", responses),
     "monitoring": ("monitoring:panel risk", monitoring),
     "changes": ("risks:history risk", versions),
@@ -345,8 +384,9 @@ def test_more_rows_need_no_more_statements(
     MonitoringSettings.load()
     make(cast, FEW)
     response = Response.objects.filter(title="The answer").first()
+    asked = Elicitation.objects.first()
     name, _space, rest = route.partition(" ")
-    of = {"risk": one, "import": batch, "response": response}.get(rest)
+    of = {"risk": one, "import": batch, "response": response, "asked": asked}.get(rest)
     address = reverse(name, args=[of.pk]) if of else reverse(name) + rest
     client = sign_in(getattr(cast, reader))
     few = statements(client, address)

@@ -42,8 +42,8 @@ LANGUAGES = ["en", "zh-hans"]
 
 # Parts of a page, fetched by HTMX: neither a document nor a heading of their own.
 FRAGMENTS = {
-    "assessments:panel", "assessments:preview", "jobs:progress", "monitoring:panel", "responses:panel",
-    "risks:duplicates", "risks:history",
+    "assessments:base_rate", "assessments:panel", "assessments:preview", "jobs:progress", "monitoring:panel",
+    "responses:panel", "risks:duplicates", "risks:history",
 }  # fmt: skip
 FILES = {"risks:export"}
 MAILS = {"mail:html"}  # a mail brings its own style and policy; test_mail says what it may

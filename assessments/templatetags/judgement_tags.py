@@ -15,9 +15,9 @@ register = template.Library()
 
 
 @register.filter
-def chance(probability: float) -> str:
-    """A probability in percent, exact enough to type it again: 0.6 %, 10.6 %, 99.95 %."""
-    return f"{_percentage(probability)} %"
+def chance(probability: float, digits: int = 3) -> str:
+    """A probability in percent with so many digits that tell: 0.6 %, 10.6 %, 99.95 %."""
+    return f"{_percentage(probability, digits)} %"
 
 
 @register.filter
@@ -49,7 +49,7 @@ def _counts_as(given: Number, ends: str, value: str) -> str:
     return _("%(ends)s, counts as %(value)s") % words
 
 
-def _percentage(probability: float) -> str:
-    # Near 100 % the digits that tell come late.
-    digits = 3 if probability < 0.99 else 5
+def _percentage(probability: float, digits: int = 3) -> str:
+    # Near 100 % it is the digits after the nines that tell.
+    digits = digits if probability < 0.99 else digits + 2
     return number_format(Decimal(f"{Decimal(repr(probability)) * 100:.{digits}g}").normalize() + 0)

@@ -101,8 +101,10 @@ def quantities(form: JudgementForm) -> dict[str, Any]:
     return {
         "spec": spec,
         "bands": spec.bands,
-        "likelihood": drawn("likelihood", "likelihood", spec.likelihood),
-        "money": drawn("money", spec.primary.key, spec.primary.levels),
+        "quantities": {
+            "likelihood": drawn("likelihood", "likelihood", spec.likelihood),
+            "money": drawn("money", spec.primary.key, spec.primary.levels),
+        },
     }
 
 
@@ -183,7 +185,7 @@ def base_rate(request: HttpRequest, risk_id: int) -> HttpResponse:
     context = {"risk": risk, "kinds": kinds, "kind": kind, "periods": PERIODS.items(), "period": period, "found": found}
     if found:
         chance = found.rate.probability()
-        context |= {"chance": chance, "interval": found.rate.probability_interval(), "typed": share_text(chance)}
+        context |= {"chance": chance, "interval": found.rate.probability_interval(), "typed": f"{chance * 100:.3g}"}
     return render(request, "assessments/_base_rate.html", context)
 
 

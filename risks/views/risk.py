@@ -35,6 +35,8 @@ def show(request: HttpRequest, pk: int) -> HttpResponse:
         "observations": risk.observations.select_related("created_by").order_by("-linked_at"),
         "bands": method.bands,
         "restated": method.restated(entries),
+        "beyond_appetite": risk.sheet.method_version == method.version
+        and method.is_beyond_appetite(risk.category.key, risk.sheet.band),
         "tags": risk.tags.all(),
     }
     return render(request, "risks/show.html", context)

@@ -29,6 +29,9 @@ NO_PAGE = {
     "monitoring:answer_flag",
     "monitoring:confirm_review",
     "monitoring:panel",
+    "monitoring:what_if_changes",
+    "monitoring:schedule_method",
+    "monitoring:unschedule_method",
     "monitoring:delete_target",
     "monitoring:send_digest_now",
     "risks:capture",
@@ -46,6 +49,13 @@ NO_PAGE = {
     "risks:import_discard",
     "assessments:preview",
     "assessments:panel",
+    "assessments:base_rate",
+    "assessments:withdraw_elicitation",
+    "assessments:pool_elicitation",
+    "assessments:new_method",
+    "assessments:check_method",
+    "assessments:discard_method",
+    "assessments:rescoring",
     "responses:panel",
     "responses:use_playbook",
     "responses:withdraw",
@@ -79,6 +89,37 @@ message = LocalMessage.objects.create(to=admin.email.lower(), subject=digest.sub
                                       html=digest.html, message_id="<a@b>", at=timezone.now())
 print(digest.pk, message.pk)
 """
+# A draft to compare, and one that shows its matrix and what is wrong with it.
+METHODS = """
+from django.utils import timezone
+from assessments.method_changes import colours_of_exposure
+from assessments.models import Method
+from assessments.versions import draft_from
+active = Method.objects.get(state="active")
+sound, painted = (draft_from(source=active, by=None, at=timezone.now()) for _ in range(2))
+painted.definition |= {"formula": "matrix", "matrix": colours_of_exposure(painted.definition)}
+painted.definition["matrix"][4][4] = 1
+painted.definition["bands"][1]["review_days"] = "monthly"
+painted.save()
+print(sound.pk, painted.pk)
+"""
+# Somebody answered and time is up, so the opinions are open.
+OPINIONS = """
+import datetime as dt
+from django.utils import timezone
+from assessments.actions import Number
+from assessments.elicitation import answer, ask
+from assessments.models import Elicitation
+from risks import access
+from risks.models import Risk
+risk, now = Risk.objects.open().filter(confidential=False).last(), timezone.now()
+people = list(access.people_who_may_edit(risk))
+asked = ask(risk=risk, people=people, question="How?", answer_by=now + dt.timedelta(days=1), by=people[0], at=now)
+for person in people[:-1]:
+    answer(elicitation=asked, by=person, likelihood=Number(0.1, 0.05, 0.2), money=3, because="So I heard", at=now)
+Elicitation.objects.filter(pk=asked.pk).update(answer_by=now)
+print(asked.pk)
+"""
 
 
 def _last_words(stack: Stack, code: str) -> list[str]:
@@ -104,6 +145,8 @@ def ids(embedded: Stack) -> dict[str, str]:
     out = _last_words(embedded, ASKED)
     done, mapping = _last_words(embedded, IMPORTS)
     digest, message = _last_words(embedded, MAIL)
+    sound, painted = _last_words(embedded, METHODS)
+    (opinions,) = _last_words(embedded, OPINIONS)
     return {
         "risk_id": out[0],
         "risks": out[0],
@@ -112,6 +155,10 @@ def ids(embedded: Stack) -> dict[str, str]:
         "accounts:edit_team": out[3],
         "accounts:edit_person": out[4],
         "risks:edit_category": out[5],
+        "assessments:elicitation": opinions,
+        "assessments:method": sound,
+        "assessments:edit_method": painted,
+        "monitoring:what_if": sound,
         "risks:import_show": done,
         "risks:import_columns": mapping,
         "monitoring:digest": digest,

@@ -27,7 +27,7 @@ from responses.models import Action, Response
 from riskreg.jobs import actions as jobs
 from risks import scores
 from risks.actions import close_risk, edit_risk, link_observation, reopen_risk
-from risks.models import Cause, CoverSheet, Observation, Risk, ScoreEntry
+from risks.models import Category, Cause, CoverSheet, Observation, Risk, ScoreEntry
 from tests.conftest import assess
 
 MakeRisk = Callable[..., Risk]
@@ -519,7 +519,8 @@ def test_no_risks_is_no_work(db: None) -> None:
 def test_a_walk_takes_the_open_register_in_order_from_where_it_is_told(
     make_risk: MakeRisk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(scores.CHUNKS, connection.vendor, 2)
+    for sizes in (scores.CHUNKS, scores.LOOK):
+        monkeypatch.setitem(sizes, connection.vendor, 2)
     ids = [make_risk(f"Risk {n}").pk for n in range(7)]
     close_risk(risk=Risk.objects.get(pk=ids[2]), outcome="occurred", note="", on=START.date(), at=START)
     Risk.objects.filter(pk=ids[5]).update(state="bin")
@@ -531,7 +532,8 @@ def test_a_walk_takes_the_open_register_in_order_from_where_it_is_told(
 def test_a_walk_writes_only_what_differs(
     make_risk: MakeRisk, monkeypatch: pytest.MonkeyPatch, expect_changes: bool
 ) -> None:
-    monkeypatch.setitem(scores.CHUNKS, connection.vendor, 4)
+    for sizes in (scores.CHUNKS, scores.LOOK):
+        monkeypatch.setitem(sizes, connection.vendor, 4)
     risks = [make_risk(f"Risk {n}", levels=(n % 5 + 1, 3), at=START) for n in range(11)]
     Risk.objects.filter(pk__in=[r.pk for r in risks[:6]]).update(horizon_months=3)
     walked = [
@@ -566,7 +568,8 @@ def night(at: dt.datetime) -> dict[str, int]:
 
 def test_the_second_night_changes_nothing(register: list[Risk], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("monitoring.actions.pause_between_chunks", lambda seconds: None)
-    monkeypatch.setitem(scores.CHUNKS, connection.vendor, 12)
+    for sizes in (scores.CHUNKS, scores.LOOK):
+        monkeypatch.setitem(sizes, connection.vendor, 12)
     CoverSheet.objects.filter(risk__in=[r.pk for r in register[:10]]).update(score=None, band=None, exposure=None)
     assessed = CoverSheet.objects.filter(risk__in=[r.pk for r in register[:10]], inherent__isnull=False).count()
     at = timezone.now() + DAY
@@ -582,7 +585,8 @@ def test_a_night_broken_off_begins_again_and_counts_right(
     register: list[Risk], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("monitoring.actions.pause_between_chunks", lambda seconds: None)
-    monkeypatch.setitem(scores.CHUNKS, connection.vendor, 12)
+    for sizes in (scores.CHUNKS, scores.LOOK):
+        monkeypatch.setitem(sizes, connection.vendor, 12)
     at = timezone.now() + DAY
     job = jobs.enqueue("monitoring.tasks.rescore_all", run_at=at)
     held = jobs.claim(job.pk, now_fn=lambda: at)
@@ -680,7 +684,7 @@ def test_the_number_of_statements_does_not_depend_on_the_number_of_risks(
 
     few, many = statements(ids[:1]), statements(ids)
     assert few == many
-    assert few <= 14
+    assert few <= 15
     CoverSheet.objects.filter(risk=ids[0]).update(score=None, band=None, exposure=None)
     with CaptureQueriesContext(connection) as captured:
         assert scores.rescore(ids, cause=Cause.RULES, at=START + DAY) == 1
@@ -728,3 +732,29 @@ def test_two_who_score_one_risk_at_once_both_count(make_risk: MakeRisk, cast: Si
                 other.join(timeout=0.05)
     other.join(timeout=20)
     assert sheet_of(risk).exposure == pytest.approx(by_hand(math.sqrt(0.03), math.sqrt(50_000 * 250_000), odds=4))
+
+
+# --- appetite ------------------------------------------------------------------------------------------------
+
+
+def test_the_register_shows_what_lies_beyond_the_appetite_of_its_category(
+    make_risk: MakeRisk, sign_in: Callable[..., Any], cast: SimpleNamespace
+) -> None:
+    method = Method.objects.get(state="active")
+    definition = {**method.definition, "appetite": {"compliance": 1, "market": 4}}
+    Method.objects.filter(pk=method.pk).update(state="draft")
+    Method.objects.filter(pk=method.pk).update(definition=definition, state="active")
+
+    def of(category: str, levels: tuple[int, int]) -> Risk:
+        return make_risk(f"{category} {levels}", levels=levels, category=Category.objects.get(key=category))
+
+    borne = [of("compliance", (1, 1)), of("market", (5, 5)), of("process", (3, 3))]
+    beyond = [of("compliance", (3, 3)), of("process", (5, 5))]
+    assert {sheet_of(r).band for r in borne} == {1, 4, 2}
+    found = Risk.objects.filter(scores.active_method().beyond_appetite())
+    assert sorted(found.values_list("pk", flat=True)) == sorted(r.pk for r in beyond)
+    client = sign_in(cast.max)
+    listed = client.get("/risks/?state=beyond").content.decode()
+    assert [r.title in listed for r in beyond + borne] == [True, True, False, False, False]
+    assert "beyond appetite" in client.get(f"/risks/{beyond[0].pk}/").content.decode()
+    assert "beyond appetite" not in client.get(f"/risks/{borne[1].pk}/").content.decode()
