@@ -11,11 +11,13 @@ from typing import Any
 from django.db import transaction
 from django.db.models import Max, Q
 
+from assessments.method import BadMethod
+from assessments.method_checks import ERROR, check
 from assessments.models import Method
 from riskreg.accounts.models import User
 from riskreg.jobs.actions import Claim, enqueue, pause_between_chunks
 from risks import scores
-from risks.models import Cause, Risk
+from risks.models import Category, Cause, Risk
 
 
 class NotADraft(Exception):
@@ -29,6 +31,8 @@ class EditedMeanwhile(Exception):
 def draft_from(*, source: Method, by: User | None, at: dt.datetime) -> Method:
     """Begin a new version as a copy of another."""
     with transaction.atomic():
+        # Of two who begin at once the second waits here, and takes the next number.
+        Method.objects.select_for_update().get(state=Method.State.ACTIVE)
         newest = Method.objects.aggregate(newest=Max("version"))["newest"] or 0
         return Method.objects.create(
             version=newest + 1, definition=source.definition, note="", created_by=by, edited_at=at
@@ -58,16 +62,23 @@ def discard(*, method: Method) -> None:
 def schedule(*, method: Method, when: dt.datetime | None, by: User | None, at: dt.datetime) -> None:
     """Have a draft activated at a time, or at once when there is none. Nobody can edit it from here on.
 
-    Raises NotADraft when it is none (any more), BadMethod when it cannot score.
+    Raises NotADraft when it is none (any more) or was saved since it was read, BadMethod when it has errors.
     """
-    method.spec()
+    if not is_usable(method):
+        raise BadMethod(f"version {method.version} has errors")
     with transaction.atomic():
         drafts = Method.objects.filter(pk=method.pk, state=Method.State.DRAFT, scheduled_for__isnull=True)
-        if not drafts.update(scheduled_for=when or at, activated_by=by):
+        if not drafts.filter(edited_at=method.edited_at).update(scheduled_for=when or at, activated_by=by):
             raise NotADraft
         job = enqueue("assessments.tasks.activate_method", payload={"method": method.pk}, run_at=when, by=by)
         Method.objects.filter(pk=method.pk).update(job=job.pk)
     method.refresh_from_db()
+
+
+def is_usable(method: Method) -> bool:
+    """Whether a version has no errors, so that it can be put in force."""
+    categories = Category.objects.values_list("key", flat=True)
+    return not any(problem.severity == ERROR for problem in check(method.definition, categories))
 
 
 def unschedule(*, method: Method) -> None:

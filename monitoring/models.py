@@ -164,7 +164,7 @@ class RevenueTarget(models.Model):
         help_text=_("With the teams below it; empty for everything."),
     )
     starts_on = models.DateField(_("from"))
-    ends_on = models.DateField(_("to"))
+    ends_on = models.DateField(_("until"))
     amount = models.DecimalField(_("target"), max_digits=16, decimal_places=2, validators=[MinValueValidator(0)])
     expected = models.DecimalField(
         _("expected revenue"),

@@ -60,7 +60,7 @@ def read(rows: QuerySet[Any, Any], *kinds: Kind, filled: bool = False) -> tuple[
         if connection.vendor == "postgresql":
             found = _copy_out(rows, kinds, lambda column: not filled and _may_be_null(column, rows))
             # A promise, or a constraint, that does not hold.
-            return _copy_out(rows, kinds, lambda _: True) if found is None else found
+            return found or _copy_out(rows, kinds, lambda _: True) or ()
         sql, parameters = rows.query.sql_with_params()
     except EmptyResultSet:
         return tuple(np.array([], dtype=_DTYPES[kind]) for kind in kinds)
@@ -120,8 +120,9 @@ def _from_wire(values: Column, kind: Kind) -> Column:
         return values.astype(_DTYPES[kind])
     null = values == np.iinfo(values.dtype).min
     unit = "D" if kind == "day" else "us"
-    moments = _EPOCH.astype(_DTYPES[kind]) + np.where(null, 0, values).astype(f"timedelta64[{unit}]")
-    return np.where(null, np.datetime64("NaT", unit), moments)
+    moments: Column = _EPOCH.astype(_DTYPES[kind]) + np.where(null, 0, values).astype(f"timedelta64[{unit}]")
+    moments[null] = "NaT"
+    return moments
 
 
 def lock(rows: QuerySet[Any, Any]) -> None:
@@ -136,8 +137,8 @@ def lock(rows: QuerySet[Any, Any]) -> None:
 
 def append(model: type[Model], columns: Mapping[str, Any]) -> None:
     """Insert rows given as columns by field name: arrays, lists, or one value for all rows (the first is no such)."""
-    fields = [model._meta.get_field(name) for name in columns]
-    size, table = len(next(iter(columns.values()))), model._meta.db_table
+    fields: list[Any] = [model._meta.get_field(name) for name in columns]
+    size, table = _size(columns), model._meta.db_table
     if not size:
         return
     if connection.vendor == "postgresql":
@@ -147,7 +148,7 @@ def append(model: type[Model], columns: Mapping[str, Any]) -> None:
         marks = ", ".join(["%s"] * len(fields))
         cursor.executemany(
             f"INSERT INTO {table} ({_names(fields)}) VALUES ({marks})",  # noqa: S608
-            zip(*_spread(fields, list(columns.values()), size), strict=True),
+            list(zip(*_spread(fields, list(columns.values()), size), strict=True)),
         )
 
 
@@ -156,10 +157,10 @@ def update(model: type[Model], columns: Mapping[str, Any]) -> None:
 
     Many rows on PostgreSQL go through a temporary table, which lives until the end of the transaction.
     """
-    fields = [model._meta.get_field(name) for name in columns]
+    fields: list[Any] = [model._meta.get_field(name) for name in columns]
     key, *others = [field.column for field in fields]
     values, table = list(columns.values()), model._meta.db_table
-    size = len(values[0])
+    size = _size(columns)
     if not size:
         return
     if connection.vendor != "postgresql":
@@ -168,10 +169,10 @@ def update(model: type[Model], columns: Mapping[str, Any]) -> None:
         with connection.cursor() as cursor:
             cursor.executemany(
                 f"UPDATE {table} SET {sets} WHERE {key} = %s",  # noqa: S608
-                zip(*rest, keys, strict=True),
+                list(zip(*rest, keys, strict=True)),
             )
         return
-    types = {field.column: field.db_type(connection) for field in fields}
+    types: dict[str, str] = {field.column: field.db_type(connection) for field in fields}
     # Without the length: casting to it would cut what is too long, where assigning refuses it.
     sets = ", ".join(f"{name} = changed.{name}::{types[name].split('(')[0]}" for name in others)
     with connection.cursor() as cursor:
@@ -193,6 +194,13 @@ def update(model: type[Model], columns: Mapping[str, Any]) -> None:
             f"WHERE {table}.{key} = changed.{key} AND {table}.{key} BETWEEN %s AND %s",
             [int(values[0][0]), int(values[0][-1])],
         )
+
+
+def _size(columns: Mapping[str, Any]) -> int:
+    sizes = {len(column) for column in columns.values() if isinstance(column, np.ndarray | list)}
+    if len(sizes) != 1:
+        raise ValueError("the columns are of unequal length")
+    return sizes.pop()
 
 
 def _names(fields: Sequence[Any]) -> str:
@@ -219,7 +227,8 @@ def _values(column: Column | list[Any], field: Any) -> list[Any]:
         moments = column.astype("datetime64[us]").tolist()
         return [value and adapt(value.replace(tzinfo=dt.UTC)) for value in moments]
     if column.dtype.kind == "f" and field.get_internal_type() != "FloatField":
-        return [None if value != value else int(value) for value in column.tolist()]  # noqa: PLR0124 - NaN
+        whole = (None if value != value else value for value in column.tolist())  # noqa: PLR0124 - NaN
+        return [int(value) if value is not None and value.is_integer() else value for value in whole]
     return [None if value != value else value for value in column.tolist()]  # noqa: PLR0124 - NaN
 
 
@@ -264,8 +273,8 @@ def _binary(fields: Sequence[Any], columns: Sequence[Any], size: int) -> bytes |
     mark = b"\x01" if fields[-1].db_type(connection) == "jsonb" else b""  # the version of its format
     texts = [mark + text.encode() for text in last]
     table["length_last"] = [len(text) for text in texts]
-    whole, width = table.tobytes(), table.dtype.itemsize
-    rows = (piece for n, text in enumerate(texts) for piece in (whole[n * width : (n + 1) * width], text))
+    whole, step = table.tobytes(), table.dtype.itemsize
+    rows = (piece for n, text in enumerate(texts) for piece in (whole[n * step : (n + 1) * step], text))
     return _SIGNATURE + b"".join(rows) + _END
 
 
@@ -280,7 +289,10 @@ def _part(field: Any, column: Any) -> tuple[str, Any] | None:
         plain = kind in ("varchar", "text") and data and not data.endswith(b"\0")
         return (f"S{len(data)}", data) if plain else None
     values = _numbers(column, "D" if kind == "date" else "us") if kind in _WIRE else None
-    return None if values is None else (_WIRE[kind], values)
+    # What does not fit is for the database to refuse, not for NumPy to bend.
+    with np.errstate(invalid="ignore"):
+        fits = values is not None and np.all(np.asarray(values) == np.asarray(values).astype(_WIRE[kind]))
+    return (_WIRE[kind], values) if fits else None
 
 
 def _numbers(column: Any, unit: str) -> Any:

@@ -176,13 +176,16 @@ def _as_shown(pooled: actions.Pooled) -> dict[str, Any]:
 
 
 def _weighting(pooled: actions.Pooled) -> str:
-    """Why the weights are what they are: "record", "few" (nobody has resolved enough), "equal" or "single"."""
+    """Why the weights are what they are: "record", "few" (nobody has resolved enough), "equal", "single", or "kept"
+    where they are equal and what they came from is not known any more."""
     weights = pooled.likelihood.weights
     if len(weights) == 1:
         return "single"
     if max(weights) - min(weights) > 1e-9:
         return "record"
-    return "equal" if max(pooled.resolved, default=0) >= pooling.MINIMUM_RESOLVED else "few"
+    if not pooled.resolved:
+        return "kept"
+    return "equal" if max(pooled.resolved) >= pooling.MINIMUM_RESOLVED else "few"
 
 
 def _chart(opinions: list[Opinion], pooled: pooling.Pool, dissenting: list[int], *, most_ticks: int) -> dict[str, Any]:

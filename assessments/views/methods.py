@@ -115,7 +115,7 @@ def edit(request: HttpRequest, pk: int) -> HttpResponse:
         raise Http404 from gone
     messages.success(request, _("The draft is saved."))
     return redirect(
-        "monitoring:what_if" if change == "what-if" and _may_score(draft) else "assessments:edit_method", pk
+        "monitoring:what_if" if change == "what-if" and versions.is_usable(draft) else "assessments:edit_method", pk
     )
 
 
@@ -137,11 +137,6 @@ def _seen(request: HttpRequest) -> dt.datetime | None:
         return parse_datetime(stamp)
     except ValueError:
         return None
-
-
-def _may_score(draft: Method) -> bool:
-    keys = Category.objects.values_list("key", flat=True)
-    return not any(problem.severity == "error" for problem in check(draft.definition, keys))
 
 
 def _editor(

@@ -22,7 +22,7 @@ class Migration(migrations.Migration):
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('name', models.CharField(max_length=100, verbose_name='name')),
                 ('starts_on', models.DateField(verbose_name='from')),
-                ('ends_on', models.DateField(verbose_name='to')),
+                ('ends_on', models.DateField(verbose_name='until')),
                 ('amount', models.DecimalField(decimal_places=2, max_digits=16, validators=[django.core.validators.MinValueValidator(0)], verbose_name='target')),
                 ('expected', models.DecimalField(decimal_places=2, help_text='What you would sell in the period if none of the risks happened.', max_digits=16, validators=[django.core.validators.MinValueValidator(0)], verbose_name='expected revenue')),
                 ('team', models.ForeignKey(blank=True, help_text='With the teams below it; empty for everything.', null=True, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='accounts.team', verbose_name='team')),

@@ -12,7 +12,6 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
 from assessments import versions
-from assessments.method import BadMethod
 from assessments.models import Method
 from assessments.queries import active_method, scoring_method, unmapped_count
 from monitoring import changes
@@ -35,18 +34,10 @@ def _page(method: Method, form: ScheduleForm) -> dict[str, Any]:
         # Its time has come, even if the worker has not begun yet.
         "begun": method.state == Method.State.ACTIVE
         or (method.scheduled_for is not None and method.scheduled_for <= timezone.now()),
-        "usable": _usable(method),
+        "usable": versions.is_usable(method),
         "form": form,
         "job": Job.objects.filter(pk=method.job).first() if method.job else None,
     }
-
-
-def _usable(method: Method) -> bool:
-    try:
-        method.spec()
-    except BadMethod:
-        return False
-    return True
 
 
 @admin_only
@@ -54,7 +45,7 @@ def _usable(method: Method) -> bool:
 def what_if_changes(request: HttpRequest, pk: int) -> HttpResponse:
     """The comparison itself, fetched by the page because it takes a while on a large register. Writes nothing."""
     method = get_object_or_404(Method, pk=pk)
-    if method.state != Method.State.DRAFT or not _usable(method):
+    if method.state != Method.State.DRAFT or not versions.is_usable(method):
         # It came into force while the page was open, so the page has something else to show.
         response = render(request, "monitoring/_what_if.html", {"method": method})
         if method.state != Method.State.DRAFT:
@@ -79,7 +70,7 @@ def schedule(request: HttpRequest, pk: int) -> HttpResponse:
     method = get_object_or_404(Method, pk=pk, state=Method.State.DRAFT)
     now = timezone.now()
     form = ScheduleForm(request.POST, now=now)
-    if not form.is_valid() or not _usable(method):
+    if not form.is_valid() or not versions.is_usable(method):
         return render(request, "monitoring/what_if.html", _page(method, form), status=422)
     try:
         versions.schedule(method=method, when=form.cleaned_data["when"], by=request.user, at=now)

@@ -370,6 +370,7 @@ def test_the_weighting_is_explained() -> None:
     assert _weighting(pooled([0.75, 0.25], [])) == "record"
     assert _weighting(pooled([1, 1], [7, 7])) == "few"
     assert _weighting(pooled([1, 1], [8, 0])) == "equal"
+    assert _weighting(pooled([1, 1], [])) == "kept"
     assert _weighting(pooled([1], [20])) == "single"
 
 

@@ -33,7 +33,7 @@ from riskreg.jobs.actions import Claim
 from riskreg.jobs.models import Job
 from risks import access, imports, scores
 from risks.actions import close_risk, link_observation
-from risks.models import Cause, CoverSheet, Observation, Risk, ScoreEntry
+from risks.models import CoverSheet, Observation, Risk, ScoreEntry
 from tests.assessments.random_methods import definitions, judged_levels, moneys
 from tests.conftest import assess
 from tests.risks.test_imports import planned
@@ -707,13 +707,20 @@ def test_a_judgement_in_the_middle_is_by_the_new_method(register: list[Risk], mo
 
 
 @pytest.mark.usefixtures("_chunks_of_two")
-def test_a_night_that_began_before_does_not_bring_the_old_method_back(register: list[Risk]) -> None:
+def test_a_night_that_began_before_does_not_bring_the_old_method_back(
+    register: list[Risk], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The night's walk through a large register takes minutes; meanwhile another worker puts a version in force."""
-    walk = scores.walk(at=NOW)
-    next(walk).rescore(cause=Cause.RULES, at=NOW)
-    put_in_force(other_bands())
-    for chunk in walk:
-        chunk.rescore(cause=Cause.RULES, at=NOW)
+    activated: list[Method] = []
+
+    def meanwhile(seconds: float) -> None:
+        if not activated:
+            activated.append(put_in_force(other_bands()))
+
+    monkeypatch.setattr("monitoring.actions.pause_between_chunks", meanwhile)
+    job = jobs.enqueue("monitoring.tasks.rescore_all", run_at=NOW)
+    assert run(job.pk).state == "done"
+    assert len(activated) == 1
     assert set(CoverSheet.objects.values_list("method_version", flat=True)) == {2}
     assert mixed() == []
 
@@ -741,6 +748,28 @@ def test_a_version_that_was_overtaken_does_not_go_on(register: list[Risk], monke
     assert run(latest.job, at=NOW + HOUR).state == "done"
     assert of_run(overtaken.job) == []
     assert of_run(latest.job) == [risk.pk for risk in register]
+    assert active_version() == 3
+
+
+@pytest.mark.usefixtures("_chunks_of_two")
+def test_of_two_activations_at_once_the_later_version_stays(
+    register: list[Risk], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The next version comes into force, and is through with the register, while the first one is on its way."""
+    earlier = draft(other_bands())
+    versions.schedule(method=earlier, when=None, by=None, at=NOW)
+    later: list[Method] = []
+
+    def meanwhile(seconds: float) -> None:
+        if not later:
+            later.append(earlier)
+            later.append(put_in_force(definition(combination="worst")))
+
+    monkeypatch.setattr(versions, "pause_between_chunks", meanwhile)
+    run(earlier.job)
+    assert set(CoverSheet.objects.values_list("method_version", flat=True)) == {3}
+    assert of_run(later[1].job) == [risk.pk for risk in register]
+    assert mixed() == []
     assert active_version() == 3
 
 

@@ -95,7 +95,7 @@ def same(one: np.ndarray, other: Any) -> bool:
 
 
 def append_numbered(size: int, **more: Any) -> None:
-    arrays.append(Sample, {"id": np.arange(1, size + 1), "short": "", "small": 0, **more})
+    arrays.append(Sample, {"id": np.arange(1, size + 1), "short": "-", "small": 0, **more})
 
 
 # --- reading -----------------------------------------------------------------------------------------------
@@ -316,14 +316,15 @@ def test_an_error_in_the_query_is_djangos() -> None:
 # --- appending ---------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("missing", [0.0, 0.2], ids=["whole", "with NULLs"])
 @pytest.mark.parametrize("size", SIZES)
-def test_what_is_appended_is_read(size: int) -> None:
+def test_what_is_appended_is_read(size: int, missing: float) -> None:
     random = np.random.default_rng(size)
-    share = np.where(random.random(size) < 0.2, np.nan, random.standard_normal(size) * 1e6)
+    share = np.where(random.random(size) < missing, np.nan, random.standard_normal(size) * 1e6)
     day = np.datetime64("1990-01-01") + random.integers(0, 20_000, size)
-    day[random.random(size) < 0.2] = NAT_DAY
+    day[random.random(size) < missing] = NAT_DAY
     moment = np.datetime64("1990-01-01T00:00:00", "us") + random.integers(0, 10**15, size)
-    moment[random.random(size) < 0.2] = NAT
+    moment[random.random(size) < missing] = NAT
     whole = random.integers(0, 2**40, size)
     append_numbered(size, whole=whole, share=share, day=day, moment=moment)
     found = read("pk", "whole", "share", "day", "moment")
@@ -334,12 +335,50 @@ def test_what_is_appended_is_read(size: int) -> None:
     assert Sample.objects.filter(moment=None).count() == np.isnat(moment).sum()
 
 
+@pytest.mark.parametrize("text", [*TEXTS, "ends in spaces  ", "a" * 5000], ids=range(len(TEXTS) + 2))
+def test_one_text_stands_for_all_rows(text: str) -> None:
+    append_numbered(3, text=text)
+    arrays.append(Sample, {"id": np.array([4]), "text": text, "small": 0, "short": ["a"]})
+    assert set(columns("text")[0]) == {text}
+    arrays.update(Sample, {"id": np.arange(1, 5), "text": "x"})
+    arrays.update(Sample, {"id": np.arange(1, 5), "text": text})
+    assert set(columns("text")[0]) == {text}
+
+
+@pytest.mark.parametrize("moment", MOMENTS, ids=str)
+def test_one_moment_stands_for_all_rows(moment: dt.datetime) -> None:
+    append_numbered(3, moment=moment)
+    assert set(columns("moment")[0]) == {moment}
+    assert Sample.objects.filter(moment=moment).count() == 3
+
+
+def test_a_list_may_stand_anywhere_and_hold_anything_the_column_takes() -> None:
+    """The last column is written in another way than the others, where it is a list of texts."""
+    at = dt.datetime(2026, 3, 2, 9, 0, 0, 42, tzinfo=UTC)
+    lists: dict[str, list[Any]] = {
+        "text": ["a", "竞争"], "day": [dt.date(1999, 1, 2), None], "moment": [None, at], "whole": [3, None],
+        "share": [None, 0.1], "facts": ['{"a": [1, "竞\\t争"]}', "[]"], "short": ["", "abcde"],
+    }  # fmt: skip
+    for place, last in enumerate(lists):
+        ids = np.array([1, 2]) + 10 * place
+        others = {name: values for name, values in lists.items() if name != last}
+        arrays.append(Sample, {"id": ids, "small": 0, **others, last: lists[last]})
+        arrays.append(Sample, {"id": ids + 100, "small": 0, "short": "x", last: lists[last]})
+        found = list(Sample.objects.filter(pk__in=ids).order_by("pk").values_list(*lists))
+        assert found == [
+            ("a", dt.date(1999, 1, 2), None, 3, None, {"a": [1, "竞\t争"]}, ""),
+            ("竞争", None, at, None, 0.1, [], "abcde"),
+        ]
+        alone = Sample.objects.filter(pk__in=ids + 100).order_by("pk").values_list(last, flat=True)
+        assert list(alone) == [row[place] for row in found]
+
+
 def test_one_value_stands_for_all_rows() -> None:
     at = dt.datetime(2026, 3, 2, 1, 0, 0, 7, tzinfo=ZoneInfo("Asia/Shanghai"))
     append_numbered(3, whole=None, share=0.25, day=dt.date(1999, 1, 1), moment=at, text="a\tb", parent=None)
     assert (
         list(Sample.objects.values_list("whole", "share", "day", "moment", "text", "short", "parent"))
-        == [(None, 0.25, dt.date(1999, 1, 1), at, "a\tb", "", None)] * 3
+        == [(None, 0.25, dt.date(1999, 1, 1), at, "a\tb", "-", None)] * 3
     )
 
 
@@ -472,19 +511,20 @@ def test_moments_from_columns_are_read_as_columns(way: str) -> None:
 # --- updating ----------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("missing", [False, True], ids=["whole", "with NULLs"])
 @pytest.mark.parametrize("size", SIZES)
-def test_what_is_updated_is_read_and_other_rows_stay(size: int) -> None:
+def test_what_is_updated_is_read_and_other_rows_stay(size: int, missing: bool) -> None:
     random = np.random.default_rng(size)
     count = 2 * size + 3
     append_numbered(
         count, whole=np.arange(count), share=np.arange(count) / 7, day=dt.date(2020, 1, 1), text="before", short="keep"
     )
     chosen = np.sort(random.choice(np.arange(1, count + 1), size, replace=False))
-    share = np.where(random.random(size) < 0.3, np.nan, random.standard_normal(size))
+    share = np.where(random.random(size) < 0.3 * missing, np.nan, random.standard_normal(size))
     day = np.datetime64("1980-01-01") + random.integers(0, 30_000, size)
-    day[random.random(size) < 0.3] = NAT_DAY
-    texts = [None if n % 5 == 0 else f"{TEXTS[n % len(TEXTS)]} {n}" for n in range(size)]
-    whole: list[int | None] = [None if n % 4 == 0 else n for n in range(size)]
+    day[random.random(size) < 0.3 * missing] = NAT_DAY
+    texts = [None if missing and n % 5 == 0 else f"{TEXTS[n % len(TEXTS)]} {n}" for n in range(size)]
+    whole: list[int | None] = [None if missing and n % 4 == 0 else n for n in range(size)]
     at = dt.datetime(2026, 3, 2, 9, 0, 0, 42, tzinfo=ZoneInfo("Asia/Shanghai"))
     facts = [json.dumps({"n": n, "say": "竞\t争"}, ensure_ascii=False) for n in range(size)]
     before = {sample["id"]: sample for sample in Sample.objects.values()}
@@ -591,6 +631,32 @@ def test_an_error_in_the_middle_of_updating_is_djangos_and_leaves_all_as_it_was(
     assert set(Sample.objects.values_list("whole", flat=True)) == {7}
 
 
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite's whole numbers are all of one width")
+@pytest.mark.parametrize("value", [70_000, 2**31, 2**40])
+@pytest.mark.parametrize("size", [1, 501])
+def test_a_number_too_large_for_its_column_is_refused_and_never_cut(size: int, value: int) -> None:
+    """Of a number that is written in two bytes the rest must not be dropped."""
+    append_numbered(size, level=1)
+    ids, numbers = np.arange(1, size + 1), np.full(size, value)
+    for given_ in (numbers, numbers.astype(float), value):
+        with pytest.raises(DataError), transaction.atomic():
+            arrays.append(Sample, {"id": ids + 10_000, "small": 0, "level": given_, "short": "-"})
+        with pytest.raises(DataError), transaction.atomic():
+            arrays.update(Sample, {"id": ids, "level": given_})
+    assert set(Sample.objects.values_list("level", flat=True)) == {1}
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_whole_numbers_may_be_given_as_floats(size: int) -> None:
+    """Columns of results are floats, with NaN where there is none."""
+    level = np.where(np.arange(size) % 3 == 0, np.nan, np.arange(size) % 1000.0)
+    expected = [None if np.isnan(n) else int(n) for n in level]
+    append_numbered(size, level=level, count=level)
+    assert [c.tolist() for c in columns("level", "count")] == [expected, expected]
+    arrays.update(Sample, {"id": np.arange(1, size + 1), "level": level[::-1], "count": np.arange(size) * 1.0})
+    assert [c.tolist() for c in columns("level", "count")] == [expected[::-1], list(range(size))]
+
+
 def test_a_column_that_is_missing_a_value_must_not_be_null() -> None:
     with pytest.raises(IntegrityError), transaction.atomic():
         arrays.append(Sample, {"id": np.array([1, 2]), "small": 0, "short": ["a", None]})
@@ -599,8 +665,12 @@ def test_a_column_that_is_missing_a_value_must_not_be_null() -> None:
 
 @pytest.mark.parametrize("ids", [[1], [1, 2, 3]], ids=["fewer", "more"])
 def test_columns_of_unequal_length_are_refused(ids: list[int]) -> None:
-    with pytest.raises(ValueError, match="zip|broadcast"), transaction.atomic():
+    with pytest.raises(ValueError, match=r"unequal length"), transaction.atomic():
         arrays.append(Sample, {"id": np.array(ids), "small": 0, "short": ["a", "b"]})
+    with pytest.raises(ValueError, match=r"zip|broadcast|length"), transaction.atomic():
+        arrays.append(Sample, {"id": np.array(ids), "small": np.array([7, 8]), "short": "a"})
+    with pytest.raises(ValueError, match=r"zip|broadcast|length"), transaction.atomic():
+        arrays.append(Sample, {"id": np.array([1, 2, 3]), "small": np.array([7]), "short": "a"})
     assert Sample.objects.count() == 0
 
 
@@ -612,7 +682,7 @@ def test_a_text_too_long_for_its_column_is_refused_and_never_cut(size: int) -> N
         arrays.append(Sample, {"id": np.array([9999]), "small": 0, "short": "too long"})
     with pytest.raises(DataError), transaction.atomic():
         arrays.update(Sample, {"id": np.arange(1, size + 1), "short": ["too long"] * size})
-    assert set(Sample.objects.values_list("short", flat=True)) == {""}
+    assert set(Sample.objects.values_list("short", flat=True)) == {"-"}
 
 
 # --- locking -----------------------------------------------------------------------------------------------
@@ -627,3 +697,11 @@ def test_locking_is_one_statement_where_rows_have_locks_and_none_elsewhere() -> 
         assert [sql.endswith("FOR NO KEY UPDATE") for sql in said] == [True]
     else:
         assert said == []
+
+
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite keeps any number in any column")
+@pytest.mark.parametrize("value", [40_000, 2**40, 2.5])
+def test_a_number_that_does_not_fit_its_column_is_refused_and_never_bent(value: float) -> None:
+    with pytest.raises(DataError), transaction.atomic():
+        arrays.append(Sample, {"id": np.array([1, 2]), "small": np.array([1, value]), "short": ""})
+    assert Sample.objects.count() == 0

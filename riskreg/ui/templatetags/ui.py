@@ -61,7 +61,11 @@ def score(value: float | None) -> str:
 
 @register.filter
 def percent(share: float | None) -> str:
-    return "–" if share is None else f"{number_format(share * 100, 1 if share < 0.1 else 0)} %"
+    """A share as a percentage: 42 %, below a tenth with one decimal."""
+    if share is None:
+        return "–"
+    digits = 1 if 0 <= share < 0.0995 else 0
+    return f"{number_format(round(share * 100, digits), digits)} %".replace("-", "−")  # number_format only cuts off
 
 
 @register.filter
