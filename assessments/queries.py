@@ -6,6 +6,7 @@ from typing import Any
 from django.db.models import Count, Q, QuerySet
 
 from assessments import restating
+from assessments.method import MethodSpec
 from assessments.models import Assessment, Elicitation, Method
 from assessments.stage import ScoringMethod
 from riskreg.accounts.models import User
@@ -64,14 +65,26 @@ def unmapped(method: ScoringMethod) -> Q:
         if restating.outside(method.spec.likelihood, judged.low, judged.high):
             found |= Q(method=method_id, likelihood_level=level, likelihood_by=Assessment.Given.LEVEL)
     for method_id, code in older.values_list("method", "impact_code").distinct():
-        restated = restating.restate(specs[method_id], code, method.spec)
-        if restated.beyond or not restated.levels:
-            found |= Q(method=method_id, impact_code=code)
-    likely, money = method.spec.likelihood, method.spec.primary.levels
+        found |= Q(method=method_id, impact_code=code) & _unplaced(specs[method_id], code, method.spec)
+    likely = method.spec.likelihood
     beyond = Q(probability__lt=likely[0].low) | Q(probability__gt=likely[-1].high)
     found |= beyond & ~Q(likelihood_by=Assessment.Given.LEVEL)
-    found |= Q(money__lt=money[0].low) | Q(money__gt=money[-1].high)
     return Q(is_current=True) & ~Q(method=method.method_id) & found
+
+
+def _unplaced(old: MethodSpec, code: int, new: MethodSpec) -> Q:
+    """Which impact judgements of one code a version cannot place. Money somebody gave is held against the scale of the
+    dimension it was given for, not against the range of the level it fell into."""
+    key, levels = old.primary.key, old.decode(code)
+    by_level = restating.restate(old, code, new)
+    unplaced = Q() if by_level.beyond or not by_level.levels else Q(pk__in=[])
+    if key not in levels or key not in {dimension.key for dimension in new.dimensions}:
+        return unplaced
+    scale = new.dimension(key).levels
+    if any(other != key for other in by_level.beyond):
+        return Q()
+    outside = Q(money__lt=scale[0].low) | Q(money__gt=scale[-1].high)
+    return (Q(money__isnull=True) & unplaced) | outside
 
 
 def to_reassess(risks: RiskQuerySet, method: ScoringMethod) -> RiskQuerySet:

@@ -108,8 +108,9 @@ def _within_cell(spec: MethodSpec, likelihood: NDArray[np.int64], impact: NDArra
     lower = np.array([band.threshold for band in spec.bands])
     upper = np.array([*lower[1:], 100.0])
     band = cells[np.maximum(likelihood, 1) - 1, np.maximum(impact, 1) - 1] - 1
+    scores = lower[band] + (upper[band] - lower[band]) * place / 100.0
     # Never quite up to the next threshold, where the next band begins.
-    return np.asarray(lower[band] + (upper[band] - lower[band]) * place / 100.0 * (1.0 - 1e-9))
+    return np.asarray(np.clip(scores, lower[band], np.maximum(np.nextafter(upper[band], 0.0), lower[band])))
 
 
 def over_horizon(probability: Array, months: Array) -> Array:

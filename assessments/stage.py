@@ -124,14 +124,15 @@ class ScoringMethod:
 
 def contribute(sheet: Sheet) -> None:
     """Fill in the current assessment of each risk that has one."""
-    current = Assessment.objects.filter(is_current=True).order_by().values_list(
-        "risk", "pk", "method", "impact_code", "money", "probability", "impact", "assessed_on", "created_at"
+    current = (
+        Assessment.objects.filter(is_current=True)
+        .order_by()
+        .values_list("risk", "pk", "method", "impact_code", "money", "probability", "impact", "assessed_on")
     )
-    rows, pks, methods, codes, money, probability, impact, assessed_on, created_at = sheet.read(
-        current, "int", "int", "int", "float", "float", "float", "day", "moment"
+    rows, pks, methods, codes, money, probability, impact, assessed_on = sheet.read(
+        current, "int", "int", "int", "float", "float", "float", "day"
     )
     sheet.judgement[rows] = pks
     sheet.probability[rows] = probability
     sheet.impact[rows] = sheet.method.impacts(methods, codes, money, impact)
     sheet.reviewed_on[rows] = assessed_on
-    sheet.judged_at[rows] = created_at

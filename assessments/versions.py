@@ -8,8 +8,8 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any
 
-from django.db import transaction
-from django.db.models import Max, Q
+from django.db import models, transaction
+from django.db.models import Max
 
 from assessments.method import BadMethod
 from assessments.method_checks import ERROR, check
@@ -95,24 +95,29 @@ def activate(claim: Claim, *, method_id: int) -> dict[str, int]:
     The version is in force at once, so nobody judges by the old one any more; each risk shows the score and band of
     the version it was last scored with until its turn comes. Broken off, it goes on after the last whole chunk.
     """
-    method = Method.objects.filter(Q(job=claim.job.pk), pk=method_id).first()
-    if method is None or method.rescored_at is not None:
-        return {"scored": 0, "changed": 0}
-    if method.state == Method.State.DRAFT:
-        with claim.fenced(total=Risk.objects.open().count()):
-            _put_in_force(method, at=claim.now())
+    ours = Method.objects.filter(pk=method_id, job=claim.job.pk)
+    in_force = ours.filter(state=Method.State.ACTIVE, rescored_at__isnull=True)
+    if ours.filter(state=Method.State.DRAFT).exists():
+        with claim.fenced(total=Risk.objects.scored().count()):
+            _put_in_force(ours, at=claim.now())
+    method = in_force.first()
     changed = 0
-    for chunk in scores.walk(after=method.rescored_to, at=claim.now(), expect_changes=True):
+    for chunk in scores.walk(after=method.rescored_to, at=claim.now(), expect_changes=True) if method else ():
         started = claim.now()
         with claim.fenced(advance=chunk.size):
+            # A version that was overtaken by the next leaves the rest to it.
+            if not in_force.update(rescored_to=chunk.last):
+                break
             changed += chunk.rescore(cause=Cause.RULES, at=started, run=claim.job.pk)
-            Method.objects.filter(pk=method.pk).update(rescored_to=chunk.last)
         pause_between_chunks((claim.now() - started).total_seconds())
-    with claim.fenced():
-        Method.objects.filter(pk=method.pk).update(rescored_at=claim.now())
-    return {"scored": claim.job.done, "changed": changed}
+    else:
+        with claim.fenced():
+            in_force.update(rescored_at=claim.now())
+    return {"scored": claim.job.done if method else 0, "changed": changed}
 
 
-def _put_in_force(method: Method, *, at: dt.datetime) -> None:
-    Method.objects.filter(state=Method.State.ACTIVE).update(state=Method.State.RETIRED, retired_at=at)
-    Method.objects.filter(pk=method.pk).update(state=Method.State.ACTIVE, scheduled_for=None, activated_at=at)
+def _put_in_force(scheduled: models.QuerySet[Method], *, at: dt.datetime) -> None:
+    """Retire the version in force and put this one in its place; nothing, where it was withdrawn in this moment."""
+    if scheduled.filter(state=Method.State.DRAFT, scheduled_for__isnull=False).select_for_update().exists():
+        Method.objects.filter(state=Method.State.ACTIVE).update(state=Method.State.RETIRED, retired_at=at)
+        scheduled.update(state=Method.State.ACTIVE, scheduled_for=None, activated_at=at)

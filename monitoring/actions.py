@@ -43,7 +43,7 @@ def rescore_register(claim: Claim) -> dict[str, int]:
     """Re-score every open risk, then look for drift. A second run at the same moment changes nothing."""
     changed = scored = 0
     # A run that was broken off begins again: chunks that were done are found unchanged.
-    with claim.fenced(advance=-claim.job.done, total=Risk.objects.open().count()):
+    with claim.fenced(advance=-claim.job.done, total=Risk.objects.scored().count()):
         pass
     for chunk in scores.walk(at=claim.now()):
         started = claim.now()

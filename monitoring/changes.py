@@ -8,7 +8,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from django.db.models import Case, Value, When
@@ -79,7 +79,7 @@ def of(draft: ScoringMethod, *, at: dt.datetime, today: dt.date) -> Changes:
     """Score the whole open register with a draft and compare; the statements grow with the chunks only."""
     active = active_method()
     columns = read_columns(draft, at=at)
-    before, after = [b.label.en for b in active.bands], [b.label.en for b in draft.bands]
+    before, after = ([f"{b.label.en}\n{b.label.zh}" for b in method.bands] for method in (active, draft))
     same = what_if.same_bands(before, after)
     rankings = columns.before.ranking(), columns.after.ranking()
     first = TopChange(what_if.top(rankings[0], TOP), what_if.top(rankings[1], TOP))
@@ -105,20 +105,23 @@ def of(draft: ScoringMethod, *, at: dt.datetime, today: dt.date) -> Changes:
 
 def read_columns(draft: ScoringMethod, *, at: dt.datetime) -> Columns:
     """The open register as it stands and as the draft would have it."""
+    active = active_method()
     parts: list[list[np.ndarray]] = []  # type: ignore[type-arg]
     after = 0
-    whose = Risk.objects.open().values_list(
-        "pk", "category", "team", "owner", Case(When(confidential=True, then=Value(1)), default=Value(0))
+    whose = (
+        Risk.objects.open()
+        .order_by("pk")
+        .values_list("pk", "category", "team", "owner", Case(When(confidential=True, then=Value(1)), default=Value(0)))
     )
     while (found := scores.next_span(after)) is not None:
         span = found[0]
         after = span.last
         sheet, stored = scores.read(span, draft, at=at, risks=found[1])
         results = scores.evaluate(sheet)
+        stood = _standing(span, sheet, stored, active, at=at)
         rows, *of_risk = sheet.read(whose, "int", "int", "int", "int", risk="pk")
-        stood = [stored.numbers["score"], stored.numbers["exposure"], _positions(stored.numbers["band"])]
         becomes = [results.numbers["score"], results.numbers["exposure"], _positions(results.numbers["band"])]
-        columns = [sheet.risk_ids, *stood, stored.review_due, *becomes, results.review_due]
+        columns = [sheet.risk_ids, *stood, *becomes, results.review_due]
         # Those still waiting for their import to finish are scored, but nobody sees them yet.
         parts.append([column[rows] for column in columns] + of_risk)
     whole = [np.concatenate(column) for column in zip(*parts, strict=True)] if parts else [np.array([])] * 13
@@ -131,6 +134,19 @@ def read_columns(draft: ScoringMethod, *, at: dt.datetime) -> Columns:
         owner=whole[11].astype(np.int64),
         confidential=whole[12].astype(bool),
     )
+
+
+def _standing(
+    span: scores.Span, sheet: scores.Sheet, stored: scores.Stored, active: ScoringMethod, *, at: dt.datetime
+) -> list[Any]:
+    """Score, exposure, band and review as they stand; as they will in a moment where the version before is still on the
+    cover sheets, because the register is being re-scored."""
+    numbers, due = stored.numbers, stored.review_due
+    versions = numbers["method_version"]
+    if (~np.isnan(versions) & (versions != active.version)).any():
+        again = scores.evaluate(scores.read(span, active, at=at, risks=(sheet.risk_ids, sheet.horizon_months))[0])
+        numbers, due = again.numbers, again.review_due
+    return [numbers["score"], numbers["exposure"], _positions(numbers["band"]), due]
 
 
 def _positions(bands: what_if.Floats) -> Integers:

@@ -149,7 +149,7 @@ def read(*, team: Team | None, months: int, correlation: float, at: dt.datetime)
     """The assessed open risks of a team and those below it (or all) over so many months, on their own numbers."""
     method = active_method()
     teams = None if team is None else np.array(Team.objects.under([team.path]).values_list("pk", flat=True))
-    whose = Risk.objects.open().values_list("pk", "category", "team", "customer")
+    whose = Risk.objects.open().order_by("pk").values_list("pk", "category", "team", "customer")
     parts, measures = [], []
     after = size = unassessed = 0
     while (found := scores.next_span(after)) is not None:

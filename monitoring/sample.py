@@ -11,7 +11,8 @@ from typing import Any
 
 from django.db import transaction
 
-from assessments.actions import Judgement, assess_risk
+from assessments import elicitation
+from assessments.actions import Judgement, Number, assess_risk
 from assessments.models import Method
 from assessments.versions import draft_from, save_draft
 from crm.actions import customer_named
@@ -96,6 +97,7 @@ class Sample:
         yield self._ago(7, 9), self._digests
         yield self.now, self._night
         yield self.now, self._outlook
+        yield self._ago(1, 16), self._ask
 
     def _risk(self, item: dict[str, Any]) -> Iterator[Event]:
         yield self._ago(item["identified_days_ago"], 8), lambda at: self._capture(item, at)
@@ -216,6 +218,28 @@ class Sample:
         queue_due_digests(now=at)
         for job_id in Job.objects.filter(kind="monitoring.tasks.send_digest").due(at).values_list("pk", flat=True):
             jobs.run(job_id, now_fn=lambda: at)
+
+    def _ask(self, at: dt.datetime) -> None:
+        """Three are asked about one risk; one has not answered yet, so nobody sees the others' numbers."""
+        people = [self.people[name] for name in ("tom", "maria", "admin")]
+        asked = elicitation.ask(
+            risk=self.risks["calder-second-supplier"],
+            people=people,
+            question="Before we quote for the framework: how likely is the split, and what would it cost us in a year?",
+            answer_by=self.now + dt.timedelta(days=5),
+            by=self.people["maria"],
+            at=at,
+        )
+        tom, _, admin = people
+        elicitation.answer(
+            elicitation=asked, by=tom, likelihood=Number(0.62, 0.45, 0.8),
+            money=Number(1_900_000, 1_200_000, 2_600_000),
+            because="Their asset manager says the board has decided in all but name.", at=at,
+        )  # fmt: skip
+        elicitation.answer(
+            elicitation=asked, by=admin, likelihood=Number(0.35), money=4,
+            because="Frameworks of this size are rarely split before the second year.", at=at,
+        )  # fmt: skip
 
     def _outlook(self, at: dt.datetime) -> None:
         """What can be lost at each customer, next year's targets, a forecast against each, and a draft to try."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 import numpy as np
-from django.db.models import Max
+from django.db.models import F, Max
 from django.db.models.functions import Left
 
 from monitoring.evidence import weight
@@ -19,19 +19,21 @@ _LABEL = 120  # characters of an observation that go into the ledger
 def contribute(sheet: Sheet) -> None:
     """Shift the odds by what was linked since the last assessment; that assessment knew what came before it."""
     observed = (
-        Observation.objects.bearing().order_by("linked_at", "pk").values_list("risk", "pk", "bearing", "linked_at")
+        Observation.objects.bearing()
+        .filter(risk__assessments__is_current=True, linked_at__gt=F("risk__assessments__created_at"))
+        .order_by("linked_at", "pk")
+        .values_list("risk", "pk", "bearing")
     )
-    rows, pks, bearings, linked = sheet.read(observed, "int", "int", "moment")
-    newer = np.flatnonzero(linked > sheet.judged_at[rows])
-    if len(newer):
+    rows, pks, bearings = sheet.read(observed, "int", "int")
+    if len(rows):
         sheet.steps.append(
             Steps(
                 kind="evidence",
                 op="odds",
-                rows=rows[newer],
-                amounts=np.array([weight(bearing) for bearing in bearings[newer].tolist()]),
-                refs=pks[newer],
-                sources=pks[newer],
+                rows=rows,
+                amounts=np.array([weight(bearing) for bearing in bearings.tolist()]),
+                refs=pks,
+                sources=pks,
                 labels=partial(_texts, sheet.span),
             )
         )

@@ -91,8 +91,10 @@ def same_bands(before: Sequence[str], after: Sequence[str]) -> Flags:
     """Which band before is which after, shape (b + 1, a + 1): by place where there are as many, else by name."""
     if len(before) == len(after):
         return np.eye(len(before) + 1, dtype=bool)
-    names_before, names_after = np.array(["", *before]), np.array(["", *after])
-    return np.asarray(names_before[:, None] == names_after[None, :])
+    same = np.zeros((len(before) + 1, len(after) + 1), dtype=bool)
+    same[0, 0] = True  # unassessed is no band, not even one without a name
+    same[1:, 1:] = np.array(before)[:, None] == np.array(after)[None, :]
+    return same
 
 
 def moves(columns: Columns, rows: Integers | Flags, same: Flags) -> Moves:

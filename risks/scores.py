@@ -27,7 +27,7 @@ from risks.models import Cause, CoverSheet, Risk, ScoreEntry
 
 # Risks looked at in one go, and those scored in one go where most change: about a second of row locks on PostgreSQL,
 # some 50 ms of SQLite's one lock for all writers.
-LOOK = {"postgresql": 50_000, "sqlite": 5_000}
+LOOK = {"postgresql": 100_000, "sqlite": 5_000}
 CHUNKS = {"postgresql": 20_000, "sqlite": 1_000}
 _NAMED = 500  # risks up to which a query names them; beyond, it asks for the span and drops the others
 _MOST_ODDS = 500.0  # log-odds beyond which exp() would overflow
@@ -100,7 +100,6 @@ class Sheet:
     probability: Floats = field(init=False)  # a year, as judged
     impact: Floats = field(init=False)  # money, as judged
     reviewed_on: NDArray[np.datetime64] = field(init=False)  # last looked at, in days
-    judged_at: NDArray[np.datetime64] = field(init=False)  # when the judgement was entered, UTC
     steps: list[Steps] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -109,7 +108,6 @@ class Sheet:
         self.probability = np.full(n, np.nan)
         self.impact = np.full(n, np.nan)
         self.reviewed_on = np.full(n, np.datetime64("NaT"), dtype="datetime64[D]")
-        self.judged_at = np.full(n, np.datetime64("NaT"), dtype="datetime64[us]")
 
     def read(
         self, rows: models.QuerySet[Any, Any], *kinds: Kind, risk: str = "risk", filled: bool = False
@@ -168,11 +166,10 @@ def rescore(
     ids = sorted(set(risk_ids))
     written = 0
     with transaction.atomic():
-        method = active_method()
         for start in range(0, len(ids), _NAMED):
             part = ids[start : start + _NAMED]
             span = Span(part[0] - 1, part[-1], tuple(part))
-            written += _rescore(span, method, cause=cause, at=at, run=run, always=always)
+            written += _rescore(span, cause=cause, at=at, run=run, always=always)
     return written
 
 
@@ -183,13 +180,12 @@ class Chunk:
     size: int
     last: int
     _differ: Span | None  # those that differed when looked at without a lock; None for none
-    _method: Any
     changed: int = 0
 
     def rescore(self, *, cause: Cause, at: dt.datetime, run: int | None = None) -> int:
         """Score what differs and write it, in the caller's transaction; returns how many ledger rows were written."""
         if self._differ is not None:
-            self.changed = _rescore(self._differ, self._method, cause=cause, at=at, run=run, always=False)
+            self.changed = _rescore(self._differ, cause=cause, at=at, run=run, always=False)
         return self.changed
 
 
@@ -207,7 +203,7 @@ def walk(*, after: int = 0, at: dt.datetime, expect_changes: bool = False) -> It
             sheet, stored = read(whole, method, at=at, risks=risks)
             differs, due_differs = _differences(evaluate(sheet), stored)
             differ = _narrowed(whole, sheet.risk_ids[differs | due_differs | stored.missing])
-        chunk = Chunk(size, whole.last, differ, method)
+        chunk = Chunk(size, whole.last, differ)
         yield chunk
         expect_changes = chunk.changed > size / 2
         after = whole.last
@@ -215,7 +211,7 @@ def walk(*, after: int = 0, at: dt.datetime, expect_changes: bool = False) -> It
 
 def next_span(after: int, *, size: int | None = None) -> tuple[Span, Columns] | None:
     """The next chunk of open risks after an id, with their ids and horizons; None when there are no more."""
-    following = Risk.objects.open().filter(pk__gt=after).order_by("pk").values_list("pk", "horizon_months")
+    following = Risk.objects.scored().filter(pk__gt=after).order_by("pk").values_list("pk", "horizon_months")
     ids, months = arrays.read(following[: size or LOOK[connection.vendor]], "int", "float")
     return (Span(after, int(ids[-1])), (ids, months)) if len(ids) else None
 
@@ -262,9 +258,7 @@ def read(span: Span, method: Any, *, at: dt.datetime, risks: Columns | None = No
     The statements do not depend on the number of risks. ``risks`` saves one where ids and horizons are known.
     """
     if risks is None:
-        # Those waiting for their import to finish are scored as well, so that they show up whole.
-        scored = Risk.objects.filter(status=Risk.Status.OPEN).exclude(state=Risk.State.BIN)
-        rows = span.of(scored.order_by("pk"), "pk").values_list("pk", "horizon_months")
+        rows = span.of(Risk.objects.scored().order_by("pk"), "pk").values_list("pk", "horizon_months")
         risks = arrays.read(rows, "int", "float")  # type: ignore[assignment]
     ids, months = risks  # type: ignore[misc]
     sheet = Sheet(risk_ids=ids, horizon_months=months, span=span, at=at, method=method)
@@ -339,12 +333,13 @@ def evaluate(sheet: Sheet) -> Results:
 def shift_odds(probability: Floats, log_odds: Floats) -> Floats:
     """Probabilities after their log-odds were shifted."""
     shifted = 1.0 / (1.0 + (1.0 - probability) / probability * np.exp(-np.clip(log_odds, -_MOST_ODDS, _MOST_ODDS)))
-    return np.asarray(np.minimum(shifted, 1.0 - 1e-12))  # never certain: the rate of 1 is infinite
+    # Never certain: the rate of 1 is infinite. And where nothing shifts, to the last bit what was judged.
+    return np.where(log_odds == 0.0, probability, np.minimum(shifted, 1.0 - 1e-12))
 
 
 def lower_rate(probability: Floats, kept: Floats) -> Floats:
     """Probabilities a year after the yearly rate -ln(1-p) was multiplied by ``kept``."""
-    return np.asarray(-np.expm1(np.log1p(-probability) * kept))
+    return np.where(kept == 1.0, probability, -np.expm1(np.log1p(-probability) * kept))
 
 
 def _or_nan(whole: Integers) -> Floats:
@@ -456,11 +451,12 @@ def replayed(
 # --- writing -------------------------------------------------------------------------------------------
 
 
-def _rescore(span: Span, method: Any, *, cause: Cause, at: dt.datetime, run: int | None, always: bool) -> int:
+def _rescore(span: Span, *, cause: Cause, at: dt.datetime, run: int | None, always: bool) -> int:
     sheets = span.of(CoverSheet.objects.order_by("risk"), "risk")
     # The lock comes in a statement of its own: what is read after it is what the one before us has left.
     arrays.lock(sheets.values_list("risk"))
-    sheet, stored = read(span, method, at=at)
+    # So is the method: another version may have come into force while we waited.
+    sheet, stored = read(span, active_method(), at=at)
     if not len(sheet.risk_ids):
         return 0
     results = evaluate(sheet)

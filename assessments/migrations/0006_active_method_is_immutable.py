@@ -3,16 +3,17 @@
 from django.db import migrations
 
 SQLITE = """
-CREATE TRIGGER method_is_immutable BEFORE UPDATE OF definition, version ON assessments_method
-WHEN OLD.state <> 'draft' AND (OLD.definition <> NEW.definition OR OLD.version <> NEW.version)
+CREATE TRIGGER method_is_immutable BEFORE UPDATE OF definition, version, state ON assessments_method
+WHEN OLD.state <> 'draft'
+AND (OLD.definition <> NEW.definition OR OLD.version <> NEW.version OR NEW.state = 'draft')
 BEGIN SELECT RAISE(ABORT, 'a scoring method that was active never changes'); END;
 """
 POSTGRESQL = """
 CREATE FUNCTION method_is_immutable() RETURNS trigger LANGUAGE plpgsql AS
 $$ BEGIN RAISE EXCEPTION 'a scoring method that was active never changes'; END $$;
-CREATE TRIGGER method_is_immutable BEFORE UPDATE OF definition, version ON assessments_method
+CREATE TRIGGER method_is_immutable BEFORE UPDATE OF definition, version, state ON assessments_method
 FOR EACH ROW WHEN (OLD.state <> 'draft'
-    AND (OLD.definition IS DISTINCT FROM NEW.definition OR OLD.version <> NEW.version))
+    AND (OLD.definition IS DISTINCT FROM NEW.definition OR OLD.version <> NEW.version OR NEW.state = 'draft'))
 EXECUTE FUNCTION method_is_immutable();
 """
 

@@ -70,6 +70,10 @@ def schedule(request: HttpRequest, pk: int) -> HttpResponse:
     method = get_object_or_404(Method, pk=pk, state=Method.State.DRAFT)
     now = timezone.now()
     form = ScheduleForm(request.POST, now=now)
+    seen = request.POST.get("seen")
+    if seen is not None and (method.edited_at is None or seen != method.edited_at.isoformat()):
+        messages.error(request, _("The draft was changed after you compared it. Look again what would change."))
+        return redirect("monitoring:what_if", pk)
     if not form.is_valid() or not versions.is_usable(method):
         return render(request, "monitoring/what_if.html", _page(method, form), status=422)
     try:
@@ -92,5 +96,9 @@ def unschedule(request: HttpRequest, pk: int) -> HttpResponse:
         versions.unschedule(method=method)
         messages.success(request, _("Version %(version)s is a draft again.") % {"version": method.version})
     except versions.NotADraft:
-        messages.error(request, _("It is too late: the version is in force."))
+        method.refresh_from_db()
+        if method.state != Method.State.DRAFT:
+            messages.error(request, _("It is too late: the version is in force."))
+        if method.state == Method.State.RETIRED:
+            return redirect("assessments:methods")
     return redirect("monitoring:what_if", pk)

@@ -28,6 +28,10 @@ class RiskQuerySet(models.QuerySet["Risk"]):
     def open(self) -> RiskQuerySet:
         return self.live().filter(status=Risk.Status.OPEN)
 
+    def scored(self) -> RiskQuerySet:
+        """Open ones, and those waiting for their import to finish, so that they show up whole."""
+        return self.filter(status=Risk.Status.OPEN).exclude(state=Risk.State.BIN)
+
     def unassessed(self) -> RiskQuerySet:
         return self.filter(sheet__score__isnull=True)
 

@@ -387,7 +387,7 @@ def test_the_invitation_is_in_her_language_and_by_her_clock(asked: Elicitation, 
     send(asked.opinions.get(assessor=cast.mona))
     (message,) = mail.outbox
     assert "17:00" in message.body
-    assert "(Asia/Shanghai)" in message.body
+    assert "（Asia/Shanghai）" in message.body
     assert 'lang="zh-hans"' in message.alternatives[0][0]
 
 

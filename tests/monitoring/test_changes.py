@@ -176,7 +176,9 @@ DRAFTS: dict[str, Callable[[], dict[str, Any]]] = {
     "worst": lambda: definition(combination="worst"),
     "product": lambda: definition(formula="product"),
     "two bands": two_bands,
-    "matrix": lambda: definition(formula="matrix", matrix=[[1 + (i * j) % 4 for j in range(5)] for i in range(5)]),
+    "matrix": lambda: definition(
+        formula="matrix", matrix=[[1 + max(i, j) * 3 // 4 for j in range(5)] for i in range(5)]
+    ),
     "a dimension gone": without_financial,
     "longer axis": longer_axis,
 }
