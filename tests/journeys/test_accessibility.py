@@ -103,6 +103,11 @@ painted.definition["bands"][1]["review_days"] = "monthly"
 painted.save()
 print(sound.pk, painted.pk)
 """
+OUTLOOK = """
+from crm.models import Customer
+from monitoring.models import Forecast, RevenueTarget
+print(Forecast.objects.first().pk, RevenueTarget.objects.first().pk, Customer.objects.first().pk)
+"""
 # Somebody answered and time is up, so the opinions are open.
 OPINIONS = """
 import datetime as dt
@@ -147,6 +152,7 @@ def ids(embedded: Stack) -> dict[str, str]:
     digest, message = _last_words(embedded, MAIL)
     sound, painted = _last_words(embedded, METHODS)
     (opinions,) = _last_words(embedded, OPINIONS)
+    forecast, target, customer = _last_words(embedded, OUTLOOK)
     return {
         "risk_id": out[0],
         "risks": out[0],
@@ -156,6 +162,9 @@ def ids(embedded: Stack) -> dict[str, str]:
         "accounts:edit_person": out[4],
         "risks:edit_category": out[5],
         "assessments:elicitation": opinions,
+        "monitoring:forecast": forecast,
+        "monitoring:edit_target": target,
+        "risks:edit_customer": customer,
         "assessments:method": sound,
         "assessments:edit_method": painted,
         "monitoring:what_if": sound,
