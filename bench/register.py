@@ -1,4 +1,4 @@
-"""The register on SQLite: its page, the night job and the import, each beside the least the database could do."""
+"""The register on SQLite: its page and the import, each beside the least the database could do."""
 
 from __future__ import annotations
 
@@ -28,7 +28,6 @@ def run(size: int | None) -> Iterator[Figure]:
         call_command("migrate", verbosity=0)
         _seed(size)
         yield from _page(size)
-        yield from _night(size)
         yield from _import(min(size, 2000))
 
 
@@ -86,34 +85,6 @@ def _page(size: int) -> Iterator[Figure]:
         "register page against its statements alone", size, _cpu(lambda: client.get("/risks/?page=100"), 10) * 1000,
         "ms", floor=_cpu(bare, 10) * 1000,
     )  # fmt: skip
-
-
-def _night(size: int) -> Iterator[Figure]:
-    from django.db import connection
-    from django.utils import timezone
-
-    from risks import scores
-    from risks.models import Cause, Risk
-
-    def rescore() -> None:
-        for ids in scores.chunks(Risk.objects.all()):
-            scores.rescore(ids, cause=Cause.RULES, at=timezone.now())
-
-    def bare() -> None:
-        """Read the columns the job cannot do without."""
-        with connection.cursor() as cursor:
-            cursor.execute(
-                "SELECT r.id, r.horizon_months, a.probability, a.impact, a.assessed_on, a.created_at, s.score, s.band, "
-                "s.exposure, s.inherent, s.residual, s.target, s.likelihood_level, s.impact_level, s.review_due "
-                "FROM risks_risk r JOIN risks_coversheet s ON s.risk_id = r.id "
-                "LEFT JOIN assessments_assessment a ON a.risk_id = r.id AND a.is_current"
-            )
-            cursor.fetchall()
-
-    yield figure("re-score, nothing changed, against reading", size, _cpu(rescore, 1), "CPU-s", floor=_cpu(bare, 1))
-    Risk.objects.update(horizon_months=6)
-    seconds = _cpu(rescore, 1)
-    yield figure("re-score, all changed", size, size / seconds, "risks/CPU-s")
 
 
 def _import(size: int) -> Iterator[Figure]:
