@@ -19,7 +19,7 @@ from scipy import optimize, special
 
 Array = NDArray[np.float64]
 Numbers = Sequence[float] | Array
-Source = Literal["jeffreys", "fitted", "experts"]
+Source = Literal["jeffreys", "fitted"]
 
 # How much units differ cannot be told from two of them.
 FEWEST_UNITS = 3
@@ -130,7 +130,6 @@ class Share:
 def gamma_poisson(events: float, exposure: float, prior: RatePrior = JEFFREYS_RATE) -> Rate:
     """The rate after ``events`` in ``exposure`` (years): Gamma(a + events, b + exposure).
 
-    Events need not be whole: old ones may have faded (see `faded`).
     Raises ValueError for a negative or non-finite argument, for events without exposure, and when neither the prior
     nor the log has any exposure (Jeffreys' prior has none): then nothing is known of the rate, and a number would lie.
     """
@@ -222,33 +221,6 @@ def fit_beta_prior(events: Numbers, trials: Numbers) -> SharePrior:
     if np.all((counts == 0) | (counts == sizes)):
         strength = max(strength, JEFFREYS_SHARE.events + JEFFREYS_SHARE.others)
     return SharePrior(*_beta_parameters(log_odds, strength), "fitted")
-
-
-def faded(ages_years: Numbers, tau: float | None) -> Array:
-    """What incidents of these ages, shape (incidents,), still count: exp(-age / tau), or 1 each when tau is None.
-
-    The exposure (or the trials) must fade with them, see `faded_years`; else old years would look quiet.
-    Raises ValueError for negative or non-finite ages, and unless tau is positive and finite.
-    """
-    ages = np.asarray(ages_years, dtype=np.float64)
-    if not (np.isfinite(ages).all() and (ages >= 0).all()):
-        raise ValueError("ages must be finite and not negative")
-    if tau is None:
-        return np.ones_like(ages)
-    _check_tau(tau)
-    return np.exp(-ages / tau)
-
-
-def faded_years(years: float, tau: float | None) -> float:
-    """What the last ``years`` of watching still count when each moment fades as `faded`: tau (1 - exp(-years / tau)).
-
-    Raises ValueError for negative or non-finite years, and unless tau is positive and finite or None.
-    """
-    _check_years(years)
-    if tau is None:
-        return years
-    _check_tau(tau)
-    return -tau * math.expm1(-years / tau)
 
 
 def _most_likely(surprise: Callable[[Array], tuple[float, Array]], middle: float, total: float) -> tuple[float, float]:

@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
 
-from assessments.base_rates import Rate, RatePrior, gamma_poisson
 from assessments.ranges import money_range, probability_range
 
 Scale = Literal["linear", "log"]
@@ -74,15 +73,6 @@ class Opinion:
         The middle is the median of the lognormal. Raises ValueError as `ranges.money_range` does.
         """
         return cls(low, money_range(low, high).median, high)
-
-    def as_yearly_rate(self) -> Opinion:
-        """From the probability within a year to events a year: -ln(1 - p) of each point (Poisson events).
-
-        Raises ValueError when a point is 1 or more: certainty is no finite rate.
-        """
-        if self.high >= 1:
-            raise ValueError("a probability must be below 1 to be a rate")
-        return Opinion(-math.log1p(-self.low), -math.log1p(-self.middle), -math.log1p(-self.high))
 
 
 @dataclass(frozen=True)
@@ -167,18 +157,6 @@ class Pool:
             mass = self.cumulative[place] - self.cumulative[place - 1]
             pieces.append((mass, *_moments(self.x[place - 1], self.x[place], self.scale)))
         return pieces
-
-
-@dataclass(frozen=True)
-class Combined:
-    """A rate from experts and from the log: the experts' alone, the log's alone, and both. Events a year.
-
-    data_mean is None when nothing has been watched yet; then both is what the experts say.
-    """
-
-    prior: Rate
-    data_mean: float | None
-    both: Rate
 
 
 def pool(
@@ -271,32 +249,6 @@ def weights(records: Sequence[Record], minimum: int = MINIMUM_RESOLVED) -> tuple
     return tuple(
         (1.0 - PERFORMANCE_SHARE) * equal + PERFORMANCE_SHARE * (typical if one is None else one) / total
         for one in performances
-    )
-
-
-def combine_with_log(
-    pool_mean_rate: float, pool_variance: float, events: float, years: float, worth: float = WORTH_YEARS
-) -> Combined:
-    """Experts and data together: a Gamma prior from the pooled rate, updated with the log.
-
-    pool_mean_rate, pool_variance: of the pooled yearly rate (`Opinion.as_yearly_rate`, then `pool`). The prior
-    Gamma(a, b) has that mean; b = mean / variance, at most ``worth`` years, so that experts who are too sure of
-    themselves do not outweigh what happens: with t years of log they count b / (b + t). events in years: the log.
-    Raises ValueError unless the mean and the worth are positive and the variance is not negative, all finite, and as
-    `base_rates.gamma_poisson` does.
-    """
-    if not 0 < pool_mean_rate < math.inf or not 0 <= pool_variance < math.inf:
-        raise ValueError("the pooled rate needs a positive mean and a variance, both finite")
-    if not 0 < worth < math.inf:
-        raise ValueError("the worth of experience must be a positive number of years")
-    # Compared by multiplying: all assessors naming the same number have a variance of 0.
-    certain = pool_variance * worth <= pool_mean_rate
-    exposure = worth if certain else pool_mean_rate / pool_variance
-    prior = RatePrior(pool_mean_rate * exposure, exposure, "experts")
-    return Combined(
-        prior=gamma_poisson(0, 0, prior),
-        data_mean=events / years if years > 0 else None,
-        both=gamma_poisson(events, years, prior),
     )
 
 

@@ -14,8 +14,6 @@ from assessments.base_rates import (
     RatePrior,
     SharePrior,
     beta_binomial,
-    faded,
-    faded_years,
     fit_beta_prior,
     fit_gamma_prior,
     gamma_poisson,
@@ -397,40 +395,3 @@ def test_events_nobody_could_have_seen_are_refused() -> None:
 
 
 # --- fading ----------------------------------------------------------------------------------------------
-
-
-def test_old_incidents_fade() -> None:
-    assert faded([0, 2, 4], 2.0) == pytest.approx([1, math.exp(-1), math.exp(-2)])
-
-
-def test_nothing_fades_without_tau() -> None:
-    assert faded([0.0, 3.0, 50.0], None).tolist() == [1, 1, 1]
-    assert faded([], None).tolist() == []
-    assert faded_years(12.5, None) == 12.5
-
-
-def test_exposure_fades_like_the_incidents_in_it() -> None:
-    # A steady log, one incident a hundredth of a year: faded events over faded years is still 100 a year.
-    ages = np.arange(0.005, 10, 0.01)
-    assert faded(ages, 3.0).sum() / faded_years(10, 3.0) == pytest.approx(100, rel=1e-5)
-    assert faded_years(10, 3.0) == pytest.approx(3 * (1 - math.exp(-10 / 3)))
-
-
-def test_a_long_tau_hardly_fades() -> None:
-    assert faded_years(2, 1e9) == pytest.approx(2, rel=1e-8)
-
-
-@pytest.mark.parametrize("tau", [0, -1, math.nan, math.inf])
-def test_impossible_fading_is_refused(tau: float) -> None:
-    with pytest.raises(ValueError, match="tau must be positive"):
-        faded([1.0], tau)
-    with pytest.raises(ValueError, match="tau must be positive"):
-        faded_years(1.0, tau)
-
-
-@pytest.mark.parametrize("age", [-1, math.nan, math.inf])
-def test_impossible_ages_are_refused(age: float) -> None:
-    with pytest.raises(ValueError, match="ages must be finite"):
-        faded([1.0, age], None)
-    with pytest.raises(ValueError, match="years must be finite"):
-        faded_years(age, 2.0)

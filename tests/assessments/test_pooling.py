@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy import integrate, stats
+from scipy import integrate
 
 from assessments import pooling
-from assessments.pooling import Opinion, Pool, brier, combine_with_log, dissenters, pool, skill
+from assessments.pooling import Opinion, Pool, brier, dissenters, pool, skill
 from assessments.ranges import money_range, probability_range
 
 LEVELS = np.array([0.0, 0.05, 0.5, 0.95, 1.0])
@@ -76,16 +76,6 @@ def test_a_range_that_is_none_is_refused_as_ranges_does() -> None:
 def test_points_out_of_order_are_refused(points: tuple[float, float, float]) -> None:
     with pytest.raises(ValueError, match="low <= middle <= high"):
         Opinion(*points)
-
-
-def test_a_probability_becomes_a_rate_point_by_point() -> None:
-    rate = Opinion(0.1, 0.5, 0.9).as_yearly_rate()
-    assert (rate.low, rate.middle, rate.high) == pytest.approx((-math.log(0.9), math.log(2), math.log(10)))
-
-
-def test_certainty_is_no_rate() -> None:
-    with pytest.raises(ValueError, match="below 1 to be a rate"):
-        Opinion(0.5, 0.9, 1.0).as_yearly_rate()
 
 
 # --- the pool by hand ------------------------------------------------------------------------------------
@@ -484,69 +474,3 @@ def test_weights_add_up_and_never_fall_below_half_an_equal_share(records: list[l
 
 
 # --- experts and data ------------------------------------------------------------------------------------
-
-
-def test_experts_and_log_are_weighed_by_years() -> None:
-    # Mean 0.5 and variance 0.5 are Gamma(0.5, 1): one year of experience against four of log.
-    found = combine_with_log(0.5, 0.5, events=8, years=4)
-    assert (found.prior.mean, found.data_mean, found.both.mean) == pytest.approx((0.5, 2.0, 8.5 / 5))
-    assert found.both.interval == pytest.approx(stats.gamma(8.5, scale=1 / 5).interval(0.9))
-    assert found.prior.interval == pytest.approx(stats.gamma(0.5, scale=1).interval(0.9))
-
-
-def test_the_prior_has_the_mean_and_the_variance_of_the_pool() -> None:
-    prior = combine_with_log(0.5, 0.4, 0, 0).prior
-    assert prior.mean == pytest.approx(0.5)
-    assert prior.events / prior.exposure**2 == pytest.approx(0.4)
-
-
-@pytest.mark.parametrize("variance", [0.0, 1e-9, 0.1])
-def test_self_assured_experts_are_worth_two_years_at_most(variance: float) -> None:
-    found = combine_with_log(0.5, variance, events=0, years=8)
-    assert found.prior.exposure == 2
-    assert found.prior.mean == 0.5
-    assert found.both.mean == pytest.approx(0.5 * 2 / (2 + 8))
-
-
-def test_the_worth_of_experience_can_be_declared() -> None:
-    assert combine_with_log(0.5, 0.0, 0, 5, worth=5).both.mean == pytest.approx(0.25)
-
-
-def test_without_a_log_both_is_what_the_experts_say() -> None:
-    found = combine_with_log(0.3, 0.2, 0, 0)
-    assert found.data_mean is None
-    assert found.both == found.prior
-
-
-def test_the_prior_fades_as_the_log_grows() -> None:
-    distances = [abs(combine_with_log(5.0, 1.0, 0.5 * years, years).both.mean - 0.5) for years in (1, 2, 10, 100)]
-    assert distances == sorted(distances, reverse=True)
-    assert distances[-1] < 0.1
-
-
-def test_from_opinions_about_a_probability_to_a_rate_with_the_log() -> None:
-    rates = [Opinion.of_probability_range(low, high).as_yearly_rate() for low, high in ((0.1, 0.3), (0.2, 0.6))]
-    pooled = pool(rates, bounds=(0, math.inf))
-    found = combine_with_log(pooled.mean, pooled.variance, events=1, years=3)
-    assert found.prior.mean == pytest.approx(pooled.mean)
-    assert found.both.mean == pytest.approx((pooled.mean * 2 + 1) / 5)  # surer than two years, hence capped
-    assert pooled.mean / pooled.variance > 2
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        ((0, 1, 1, 1), "positive mean"),
-        ((math.nan, 1, 1, 1), "positive mean"),
-        ((1, -1, 1, 1), "positive mean"),
-        ((1, math.inf, 1, 1), "positive mean"),
-        ((1, 1, 1, 1, 0), "worth of experience"),
-        ((1, 1, 1, 1, math.inf), "worth of experience"),
-        ((1, 1, -1, 1), "events must be"),
-        ((1, 1, 1, 0), "events need an exposure"),
-        ((1, 1, 1, -1), "exposure must be"),
-    ],
-)
-def test_what_cannot_be_combined_is_refused(arguments: tuple[float, ...], message: str) -> None:
-    with pytest.raises(ValueError, match=message):
-        combine_with_log(*arguments)
