@@ -5,12 +5,12 @@ from __future__ import annotations
 import datetime as dt
 
 from django.conf import settings
-from django.core.mail import EmailMultiAlternatives
 from django.template.loader import render_to_string
 from django.utils import timezone, translation
 
 from assessments.models import Opinion
 from riskreg.accounts.middleware import zone_named
+from riskreg.mail import outgoing
 from risks import access
 
 
@@ -26,11 +26,8 @@ def send(*, opinion_id: int, now: dt.datetime) -> str:
         subject = " ".join(render_to_string("emails/invitation_subject.txt", context).split())
         text = render_to_string("emails/invitation.txt", context)
         html = render_to_string("emails/invitation.html", context)
-    host = settings.SITE_URL.split("//")[-1].split(":")[0].split("/")[0] or "localhost"
-    headers = {"Message-ID": f"<invitation.{opinion.pk}@{host}>", "Auto-Submitted": "auto-generated"}
-    message = EmailMultiAlternatives(subject=subject, body=text, to=[person.email], headers=headers)
-    message.attach_alternative(html, "text/html")
-    message.send()
+    name = outgoing.message_id(f"invitation.{opinion.pk}")
+    outgoing.send(to=person.email, subject=subject, text=text, html=html, message_id=name)
     return "sent"
 
 

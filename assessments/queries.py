@@ -92,10 +92,6 @@ def to_reassess(risks: RiskQuerySet, method: ScoringMethod) -> RiskQuerySet:
     return risks.open().filter(pk__in=Assessment.objects.filter(unmapped(method)).values("risk"))
 
 
-def unmapped_count(method: ScoringMethod) -> int:
-    return to_reassess(Risk.objects.all(), method).count()
-
-
 def scoring_method(method: Method) -> ScoringMethod:
     """Any version, ready to score with; for a draft, what it would do. Raises BadMethod when it cannot score."""
     return ScoringMethod(method.spec(), method_id=method.pk)

@@ -101,19 +101,20 @@ def activate(claim: Claim, *, method_id: int) -> dict[str, int]:
         with claim.fenced(total=Risk.objects.scored().count()):
             _put_in_force(ours, at=claim.now())
     method = in_force.first()
+    if method is None:
+        return {"scored": 0, "changed": 0}
     changed = 0
-    for chunk in scores.walk(after=method.rescored_to, at=claim.now(), expect_changes=True) if method else ():
+    for chunk in scores.walk(after=method.rescored_to, at=claim.now(), expect_changes=True):
         started = claim.now()
         with claim.fenced(advance=chunk.size):
             # A version that was overtaken by the next leaves the rest to it.
             if not in_force.update(rescored_to=chunk.last):
-                break
+                return {"scored": claim.job.done, "changed": changed}
             changed += chunk.rescore(cause=Cause.RULES, at=started, run=claim.job.pk)
         pause_between_chunks((claim.now() - started).total_seconds())
-    else:
-        with claim.fenced():
-            in_force.update(rescored_at=claim.now())
-    return {"scored": claim.job.done if method else 0, "changed": changed}
+    with claim.fenced():
+        in_force.update(rescored_at=claim.now())
+    return {"scored": claim.job.done, "changed": changed}
 
 
 def _put_in_force(scheduled: models.QuerySet[Method], *, at: dt.datetime) -> None:

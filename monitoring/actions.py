@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 from django.conf import settings
-from django.core.mail import EmailMultiAlternatives
 from django.db import transaction
 from django.db.models import Max
 from django.template.loader import render_to_string
@@ -23,6 +22,7 @@ from monitoring.models import Digest, DriftFlag, MonitoringSettings, Review, Sub
 from riskreg.accounts.middleware import zone_named
 from riskreg.accounts.models import User
 from riskreg.jobs.actions import Claim, enqueue, enqueue_many, pause_between_chunks
+from riskreg.mail import outgoing
 from risks import scores
 from risks.models import Cause, Risk, ScoreEntry
 
@@ -190,11 +190,10 @@ def write_digest(*, subscription: Subscription, period: str, now: dt.datetime) -
         }
         subject = " ".join(render_to_string("emails/digest_subject.txt", context).split())
         text, html = render_to_string("emails/digest.txt", context), render_to_string("emails/digest.html", context)
-    host = settings.SITE_URL.split("//")[-1].split(":")[0].split("/")[0] or "localhost"
     return Digest.objects.create(
         user=user,
         period=period,
-        message_id=f"<digest.{user.pk}.{get_valid_filename(period)}@{host}>",
+        message_id=outgoing.message_id(f"digest.{user.pk}.{get_valid_filename(period)}"),
         subject=subject,
         text=text,
         html=html,
@@ -221,11 +220,10 @@ def send_digest(claim: Claim, *, user_id: int, period: str) -> str:
 
 
 def deliver(written: Digest) -> None:
-    message = EmailMultiAlternatives(
+    outgoing.send(
+        to=written.user.email,
         subject=written.subject,
-        body=written.text,
-        to=[written.user.email],
-        headers={"Message-ID": written.message_id, "Auto-Submitted": "auto-generated"},
+        text=written.text,
+        html=written.html,
+        message_id=written.message_id,
     )
-    message.attach_alternative(written.html, "text/html")
-    message.send()

@@ -21,7 +21,10 @@ def start_forecast(
     by: User | None,
     at: dt.datetime,
 ) -> Forecast:
-    """Put in a simulation of a team's open risks, or of all; with a target it covers the target's period."""
+    """Put in a simulation of a team's open risks, or of all; with a target the target's own risks and period,
+    because anything else would compare unlike things."""
+    if target is not None:
+        team, months = target.team, target.months
     with transaction.atomic():
         forecast = Forecast.objects.create(
             team=team, target=target, months=months, correlation=correlation, created_by=by, created_at=at

@@ -56,16 +56,6 @@ class ForecastForm(forms.Form):
         own = Q(team__in=team.queryset)
         target.queryset = RevenueTarget.objects.filter(own | Q(team__isnull=True) if everything else own)
 
-    def clean(self) -> dict[str, Any]:
-        data = super().clean() or self.cleaned_data
-        target = data.get("target")
-        if target is not None:
-            # The target's own risks and period: anything else would compare unlike things.
-            data["team"] = target.team
-            days = (target.ends_on - target.starts_on).days + 1
-            data["months"] = max(1, min(60, round(days / (365.25 / 12))))
-        return data
-
 
 class ScheduleForm(forms.Form):
     """When a version comes into force: at once when no time is given. Times are the person's own."""

@@ -186,6 +186,12 @@ class RevenueTarget(models.Model):
     def __str__(self) -> str:
         return self.name
 
+    @property
+    def months(self) -> int:
+        """Its period in whole months, as long as a forecast can be."""
+        days = (self.ends_on - self.starts_on).days + 1
+        return max(1, min(60, round(days / (365.25 / 12))))
+
 
 class Forecast(models.Model):
     """One simulation of what the open risks of a team, or all, may cost within a period. Written by its job."""

@@ -202,9 +202,8 @@ def _ranges(sheet: Sheet, method: ScoringMethod) -> tuple[Floats, Floats]:
     level = np.clip(np.searchsorted(highs, sheet.impact, side="right"), 0, len(scale) - 1)
     low, high = lows[level], highs[level]
     rows, money_low, money_high = sheet.read(given.values_list("risk", "money_low", "money_high"), "float", "float")
-    exact = np.where(np.isnan(money_low), sheet.impact[rows], 0.0)
-    low[rows] = np.where(np.isnan(money_low), exact, money_low)
-    high[rows] = np.where(np.isnan(money_high), exact, money_high)
+    low[rows] = np.where(np.isnan(money_low), sheet.impact[rows], money_low)
+    high[rows] = np.where(np.isnan(money_high), sheet.impact[rows], money_high)
     return low, high
 
 

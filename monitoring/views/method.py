@@ -13,11 +13,12 @@ from django.views.decorators.http import require_POST, require_safe
 
 from assessments import versions
 from assessments.models import Method
-from assessments.queries import active_method, scoring_method, unmapped_count
+from assessments.queries import active_method, scoring_method, to_reassess
 from monitoring import changes
 from monitoring.forms import ScheduleForm
 from riskreg.accounts.permissions import admin_only
 from riskreg.jobs.models import Job
+from risks import access
 
 
 @admin_only
@@ -56,7 +57,7 @@ def what_if_changes(request: HttpRequest, pk: int) -> HttpResponse:
     context = {
         "method": method,
         "changes": changes.of(draft, at=now, today=timezone.localdate()),
-        "unmapped": unmapped_count(draft),
+        "unmapped": to_reassess(access.visible_risks(request.user), draft).count(),
         "bands_before": active_method().bands,
         "bands_after": draft.bands,
     }
