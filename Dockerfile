@@ -30,4 +30,4 @@ USER riskreg
 EXPOSE 8000
 CMD ["gunicorn", "riskreg.wsgi", "--bind", "0.0.0.0:8000", "--worker-class", "gthread", "--workers", "2", \
      "--threads", "4", "--timeout", "60", "--graceful-timeout", "15", "--max-requests", "5000", \
-     "--max-requests-jitter", "500", "--worker-tmp-dir", "/dev/shm", "--no-control-socket", "--access-logfile", "-"]
+     "--max-requests-jitter", "500", "--worker-tmp-dir", "/dev/shm", "--no-control-socket"]

@@ -50,6 +50,11 @@ class ScoringMethod:
             beyond |= Q(category__key=category, sheet__band__gt=band)
         return Q(sheet__method_version=self.version) & beyond
 
+    @property
+    def least_band_borne(self) -> int:
+        """The highest band that every category bears."""
+        return min([self.spec.tolerable, *self.spec.appetite.values()])
+
     def is_beyond_appetite(self, category: str, band: int) -> bool:
         return not self.spec.within_appetite(category, band)
 

@@ -17,9 +17,9 @@ from typing import Any
 
 from bench.figures import Figure
 
-MODULES = ("drift", "register", "scoring", "portfolio")
+MODULES = ("drift", "register", "scoring", "portfolio", "faults")
 RESULTS = Path(__file__).parent / "results.json"
-COLUMNS = ("name", "size", "value", "unit", "floor", "ratio", "limit", "ok")
+COLUMNS = ("name", "size", "value", "unit", "floor", "ratio", "at_least", "limit", "ok")
 
 
 def measure(module: str, size: int | None) -> Iterator[Figure]:

@@ -109,7 +109,7 @@ def seed(size: int) -> None:
              "observed_on": today, "team": team.pk, "bearing": 1, "linked_at": now, "created_at": now,
              "dismissed_reason": ""},
         )  # fmt: skip
-        arrays.append(Review, {"risk": fiftieth, "reviewed_on": today, "because": "Still so."})
+        arrays.append(Review, {"risk": fiftieth, "reviewed_on": today, "because": "Still so.", "created_at": now})
     tidy()
 
 

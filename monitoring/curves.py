@@ -1,4 +1,4 @@
-"""How a loss exceedance curve is drawn. Plain: a forecast's result in, coordinates out."""
+"""How a loss exceedance curve and an indicator's readings are drawn. Plain: numbers in, coordinates out."""
 
 from __future__ import annotations
 
@@ -49,3 +49,32 @@ def _rows(before: Sequence[Sequence[float]], after: Sequence[Sequence[float]]) -
 def _at(curve: Sequence[Sequence[float]], chance: float) -> float:
     """The greatest loss on the curve that is exceeded with at least this chance."""
     return max((loss for loss, exceeded in curve if exceeded >= chance), default=0.0)
+
+
+LOW_WIDTH, LOW_HEIGHT = 600.0, 120.0
+
+
+def readings(points: Sequence[tuple[float, float]], *, warning: float, limit: float) -> dict[str, Any]:
+    """A line through (time, value) on a grid of 600 x 120 with the two thresholds; empty for no reading."""
+    if not points:
+        return {}
+    times, values = [t for t, _ in points], [v for _, v in points]
+    low, high = min(*values, warning, limit), max(*values, warning, limit)
+    margin = (high - low) * 0.08 or 1.0
+    low, high = low - margin, high + margin
+    span = (times[-1] - times[0]) or 1.0
+
+    def x(time: float) -> float:
+        return round(6 + (LOW_WIDTH - 12) * (time - times[0]) / span, 1) if len(points) > 1 else LOW_WIDTH / 2
+
+    def y(value: float) -> float:
+        return round(LOW_HEIGHT * (high - value) / (high - low), 1)
+
+    return {
+        "path": "M" + "L".join(f"{x(time)} {y(value)}" for time, value in points),
+        "dots": [{"x": x(time), "y": y(value)} for time, value in points] if len(points) <= 40 else [],
+        "warning": y(warning),
+        "limit": y(limit),
+        # Beyond the limit, whichever side that is.
+        "beyond": (0.0, y(limit)) if limit > warning else (y(limit), LOW_HEIGHT - y(limit)),
+    }

@@ -11,6 +11,7 @@ starts the history again at `split`.
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,11 +21,26 @@ Series = Sequence[float] | NDArray[np.float64]
 MIN_POINTS = 8
 MAX_POINTS = 200
 
-PHI_PRIOR = 0.3
-PRIOR_WEIGHT = 20.0
-BORROWED_WEIGHT = 60.0
+# The noise of one risk is taken to remember .6 of its last value, until its own points say otherwise: 8 points' worth.
+# Few points of a strong prior keep sticky scores quiet and cost independent ones least (bench/drift.py).
+PHI_PRIOR = 0.6
+PRIOR_WEIGHT = 8.0
+# What the register says of a risk counts as 20 points, on top of the prior above.
+_REGISTER_WEIGHT = 20.0
+BORROWED_WEIGHT = PRIOR_WEIGHT + _REGISTER_WEIGHT
 BORROWED_MIN_POINTS = 30
 BORROWED_MIN_SERIES = 20
+# Standard deviation of the true autocorrelations, up to which one number speaks for all series. Beyond it the sticky
+# ones would be taken for independent and flagged up to eight times too often.
+_ONE_KIND = 0.13
+
+# After a flag the history restarts at the change, and the extreme stretch that raised a false one tends to end in
+# another. Measured on quiet registers of all kinds of noise, restarts included (bench/drift.py): with N raised by so
+# much, the register keeps to about the flags it promised.
+RESTART_COST = 3.5
+
+RHYTHM_MIN_POINTS = 28
+RHYTHM_MIN_WEEKS = 3
 
 # h(N) of B4: evaluations of one risk per false flag, and the strength that keeps to it.
 THRESHOLDS = (
@@ -52,6 +68,7 @@ _LARGEST_VALUE = 1e100
 _WITHIN_FLOOR = 1e-9
 # Two splits this close are a tie, and the earlier one wins: otherwise rounding would choose.
 _TIE = 1e-9
+_NORMAL_KURTOSIS = 3.0
 
 
 @dataclass(frozen=True)
@@ -132,19 +149,44 @@ def detect_many(
 
 
 def register_autocorrelation(series: Sequence[Series]) -> float | None:
-    """Autocorrelation to borrow from the whole register, or None when there is too little to learn from (B3).
+    """Autocorrelation to borrow from the whole register; None when there is too little to learn, or no one answer (B3).
 
     The median of the single-series estimates (step 2 of B4) over series that vary and have at least BORROWED_MIN_POINTS
-    points, kept within 0..0.9, when there are at least BORROWED_MIN_SERIES of them. Pass it to `detect_many` as
-    phi_prior with prior_weight BORROWED_WEIGHT; on None leave the defaults. Raises ValueError as `detect_many` does.
+    points, kept within 0..0.9 and pooled with the prior that `detect_many` has by itself. None with fewer than
+    BORROWED_MIN_SERIES of them, and when they differ by more than chance: a register of several kinds of noise has no
+    autocorrelation. Pass it to `detect_many` as phi_prior with prior_weight BORROWED_WEIGHT; on None leave the
+    defaults. Raises ValueError as `detect_many` does.
     """
-    estimates: list[float] = []
+    found: list[NDArray[np.float64]] = []
+    lengths: list[int] = []
     for _, _, values in _blocks(series, BORROWED_MIN_POINTS):
         clipped, _, _ = _standardised(values)
-        estimates.extend(_autocorrelation(clipped).tolist())
-    if len(estimates) < BORROWED_MIN_SERIES:
+        found.append(_autocorrelation(clipped)[0])
+        lengths += [values.shape[1]] * len(values)
+    if len(lengths) < BORROWED_MIN_SERIES:
         return None
-    return float(np.clip(np.median(estimates), 0.0, _MAX_PHI))
+    estimates = np.concatenate(found)
+    typical = float(np.clip(np.median(estimates), 0.0, _MAX_PHI))
+    by_chance = float(np.mean((1 - typical**2) / np.array(lengths)))
+    if estimates.var(ddof=1) - by_chance > _ONE_KIND**2:
+        return None
+    return (_REGISTER_WEIGHT * typical + PRIOR_WEIGHT * PHI_PRIOR) / BORROWED_WEIGHT
+
+
+def without_weekday_rhythm(values: NDArray[np.float64], weekdays: NDArray[np.integer[Any]]) -> NDArray[np.float64]:
+    """Daily values without what is usual for their weekday, around the level they had (B4).
+
+    values: shape (..., m), series of one timetable along the last axis. weekdays: shape (m,), 0..6. Values come back as
+    they are when there are fewer than 28, or one of the weekdays that occur was seen fewer than 3 times.
+    """
+    days, counts = np.unique(weekdays, return_counts=True)
+    if values.shape[-1] < RHYTHM_MIN_POINTS or counts.min() < RHYTHM_MIN_WEEKS:
+        return values
+    usual = np.empty_like(values)
+    for day in days:
+        usual[..., weekdays == day] = np.median(values[..., weekdays == day], axis=-1, keepdims=True)
+    level: NDArray[np.float64] = np.median(values, axis=-1, keepdims=True)
+    return values - usual + level
 
 
 def _blocks(series: Sequence[Series], min_points: int) -> Iterator[tuple[list[int], list[int], NDArray[np.float64]]]:
@@ -229,8 +271,12 @@ def _first_largest(values: NDArray[np.float64]) -> NDArray[np.intp]:
     return first
 
 
-def _autocorrelation(clipped: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Step 2 of B4: lag-1 autocorrelation around the best two levels, corrected for fitting them; shape (rows,)."""
+def _autocorrelation(clipped: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Step 2 of B4, both of shape (rows,): lag-1 autocorrelation around the best two levels, corrected for the fit.
+
+    And how many points it is worth: all for normal residuals, fewer for heavy tails, none where there are no residuals.
+    Scores that are seldom judged anew leave long runs without any, which say nothing of independence.
+    """
     rows, points = clipped.shape
     before, after = _side_means(clipped)
     total, explained = _sums_of_squares(clipped, before - after)
@@ -238,10 +284,14 @@ def _autocorrelation(clipped: NDArray[np.float64]) -> NDArray[np.float64]:
     every = np.arange(rows)
     is_before = np.arange(points) < (best + 2)[:, None]
     residual = clipped - np.where(is_before, before[every, best, None], after[every, best, None])
-    squares = np.maximum(np.square(residual).sum(axis=1), _WITHIN_FLOOR * total[:, 0])
-    lag_one: NDArray[np.float64] = (residual[:, 1:] * residual[:, :-1]).sum(axis=1) / squares
+    squares = np.square(residual)
+    floor = _WITHIN_FLOOR * total[:, 0]
+    within = np.maximum(squares.sum(axis=1), floor)
+    lag_one: NDArray[np.float64] = (residual[:, 1:] * residual[:, :-1]).sum(axis=1) / within
     corrected: NDArray[np.float64] = lag_one + (2 + 4 * lag_one) / points
-    return corrected
+    tails = np.maximum(np.square(squares).sum(axis=1), floor**2)
+    worth = np.where(within > floor, np.minimum(points, _NORMAL_KURTOSIS * within**2 / tails), 0.0)
+    return corrected, worth
 
 
 def _strongest(
@@ -252,8 +302,10 @@ def _strongest(
     sizes = _split_sizes(points)
     clipped, centre, scale = _standardised(values)
 
-    prior = (points * _autocorrelation(clipped) + prior_weight * phi_prior) / (points + prior_weight)
-    phi = np.clip(prior, 0.0, _MAX_PHI)[:, None]
+    own, worth = _autocorrelation(clipped)
+    # With neither residuals nor a prior there is nothing to correct for.
+    known = np.maximum(worth + prior_weight, _WITHIN_FLOOR)
+    phi = np.clip((worth * own + prior_weight * phi_prior) / known, 0.0, _MAX_PHI)[:, None]
     # Variance of a mean of q such points, against q independent ones. Splits run 2..m-2, so m - j is j backwards.
     inflation = (1 + phi) / (1 - phi) - 2 * phi * (1 - phi**sizes) / (sizes * (1 - phi) ** 2)
     inflation_after = inflation[:, ::-1]

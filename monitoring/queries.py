@@ -6,25 +6,73 @@ import datetime as dt
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import Count, QuerySet, Sum
+from django.db.models import Count, Max, Q, QuerySet, Sum
+from django.utils import timezone
 
 from assessments import scoring
 from assessments.method import MethodSpec
-from monitoring.models import Digest, DriftFlag, Subscription
-from responses.models import Acceptance, Action
+from monitoring.models import DriftFlag, Indicator, LimitAlert, Notice, ReviewReason, Subscription
+from monitoring.models.indicators import IndicatorQuerySet
+from responses.actions import ARMED
+from responses.models import Acceptance, Action, Response
 from riskreg.accounts import reach
 from riskreg.accounts.models import User
-from risks.access import visible_risks
+from risks.access import editable_risks, teams_seen, teams_worked_in, visible_risks
 from risks.models import Risk
 from risks.models.risk import RiskQuerySet
 
 SOON = dt.timedelta(days=14)
 
 
+def visible_indicators(user: User) -> IndicatorQuerySet:
+    """Indicators of the teams a person may look at, archived ones included."""
+    found: IndicatorQuerySet = Indicator.objects.filter(team__in=teams_seen(user))
+    return found
+
+
+def editable_indicators(user: User) -> IndicatorQuerySet:
+    found: IndicatorQuerySet = Indicator.objects.filter(team__in=teams_worked_in(user))
+    return found
+
+
+def visible_flags(user: User) -> QuerySet[DriftFlag]:
+    """Flags of risks and indicators a person may see."""
+    return DriftFlag.objects.filter(
+        Q(risk__in=visible_risks(user)) | Q(indicator__in=visible_indicators(user))
+    ).select_related("risk__owner", "risk__team", "risk__sheet", "indicator__owner", "answered_by")
+
+
+def editable_flags(user: User) -> QuerySet[DriftFlag]:
+    return DriftFlag.objects.filter(
+        Q(risk__in=editable_risks(user)) | Q(indicator__in=editable_indicators(user))
+    ).select_related("risk", "indicator")
+
+
 def open_flags(user: User) -> QuerySet[DriftFlag]:
-    return DriftFlag.objects.filter(state=DriftFlag.State.OPEN, risk__in=visible_risks(user).open()).select_related(
-        "risk", "risk__owner", "risk__team", "risk__sheet"
-    )
+    return visible_flags(user).filter(state=DriftFlag.State.OPEN)
+
+
+def open_alerts(user: User) -> QuerySet[LimitAlert]:
+    """Limits that are crossed now."""
+    return LimitAlert.objects.filter(
+        Q(risk__in=visible_risks(user).open()) | Q(indicator__in=visible_indicators(user)), ended_at=None
+    ).select_related("risk__owner", "risk__sheet", "indicator__owner")
+
+
+def stale_indicators(user: User, *, now: dt.datetime) -> QuerySet[Indicator]:
+    """A person's own indicators that are stale, the oldest first."""
+    return visible_indicators(user).live().filter(stale_at__lt=now, owner=user).order_by("current_at")
+
+
+def in_state(found: QuerySet[Indicator], state: str, *, now: dt.datetime) -> QuerySet[Indicator]:
+    """Indicators beyond their limit or at their warning, drifting or stale; any for another word."""
+    if state in ("limit", "warning"):
+        return found.filter(alerts__ended_at=None, alerts__kind=state)
+    if state == "drifting":
+        return found.filter(drifting_since__isnull=False)
+    if state == "stale":
+        return found.filter(stale_at__lt=now)
+    return found
 
 
 def reviews_due(user: User, *, by: dt.date) -> RiskQuerySet:
@@ -104,40 +152,92 @@ def in_scope(user: User, scope: str) -> RiskQuerySet:
     return risks
 
 
-def last_digest(user: User, *, before: str) -> Digest | None:
-    return Digest.objects.filter(user=user, sent_at__isnull=False).exclude(period=before).first()
+# --- flags ---------------------------------------------------------------------------------------------------
 
 
-def digest_content(
-    subscription: Subscription, *, previous: Digest | None, now: dt.datetime, today: dt.date
-) -> dict[str, Any]:
-    """What one person's digest tells: a constant number of statements, whatever the size of the register."""
-    user = subscription.user
-    risks = in_scope(user, subscription.scope)
-    known: dict[str, float] = previous.content.get("scores", {}) if previous else {}
-    since = previous.created_at if previous else now - dt.timedelta(days=7)
-    top = top_risks(risks, subscription.top)
-    changes = {risk.pk: _change(risk, known) for risk in top}
-    return {
-        "top": [
-            {"risk": risk, "change": changes[risk.pk], "is_new": bool(known) and str(risk.pk) not in known}
-            for risk in top
-        ],
-        "flags": list(open_flags(user).filter(risk__in=risks)[:20]),
-        "new_risks": risks.open().filter(created_at__gt=since).count(),
-        "unassessed": risks.open().unassessed().count(),
-        "open": risks.open().count(),
-        "exposure": risks.open().aggregate(total=Sum("sheet__exposure"))["total"] or 0.0,
-        "reviews": list(reviews_due(user, by=today).filter(owner=user)[:20]),
-        "actions": list(actions_of(user, by=today + dt.timedelta(days=7))[:20]),
-        "since": since,
-    }
+def answers(user: User) -> tuple[int, int]:
+    """How many flags a person may see were answered, and how many of them were real."""
+    answered = visible_flags(user).filter(state__in=[DriftFlag.State.CONFIRMED, DriftFlag.State.FALSE])
+    counted = answered.order_by().aggregate(
+        all=Count("pk"), real=Count("pk", filter=Q(state=DriftFlag.State.CONFIRMED))
+    )
+    return counted["all"], counted["real"]
 
 
-def _change(risk: Risk, known: dict[str, float]) -> float | None:
-    """How far the score moved since the last digest; None when it was not in it or hardly moved."""
-    before = known.get(str(risk.pk))
-    now = risk.sheet.score
-    if before is None or now is None or abs(now - before) < 0.5:
-        return None
-    return float(now - before)
+def waiting_reasons(risk: Risk) -> QuerySet[ReviewReason]:
+    """What calls for a review of a risk before its turn and was not answered yet."""
+    last = max(
+        (day for day in (
+            risk.reviews.aggregate(day=Max("reviewed_on"))["day"],
+            risk.assessments.filter(is_current=True).aggregate(day=Max("assessed_on"))["day"],
+        ) if day is not None),
+        default=None,
+    )  # fmt: skip
+    reasons = risk.review_reasons.select_related("created_by")
+    return reasons if last is None else reasons.filter(answered_from__gt=last)
+
+
+@dataclass(frozen=True)
+class Adjustment:
+    """Something that was done about a flag."""
+
+    kind: str  # assessed, response_added, response_changed, response_withdrawn, armed, action_done, reviewed, moved
+    at: dt.datetime
+    by: User | None
+    text: str
+
+
+def adjustments(flag: DriftFlag) -> list[Adjustment]:
+    """What was done on a flag's risk since it was raised, until the next flag; from the records of each act itself."""
+    risk = flag.risk
+    if risk is None:
+        return []
+    later = risk.flags.filter(raised_at__gt=flag.raised_at).order_by("raised_at").first()
+    span = (flag.raised_at, later.raised_at if later else timezone.now())
+    found = [
+        Adjustment("assessed", a.created_at, a.assessor, a.evidence)
+        for a in risk.assessments.filter(created_at__range=span).select_related("assessor")
+    ]
+    found += [
+        Adjustment(_deed(row), row.history_date, row.history_user, row.title)
+        for row in Response.history.filter(risk=risk, history_date__range=span).select_related("history_user")
+    ]
+    found += [
+        Adjustment("action_done", row.history_date, row.history_user, row.title)
+        for row in Action.history.filter(
+            response__risk=risk, history_date__range=span, status=Action.Status.DONE
+        ).select_related("history_user")
+    ]
+    found += [
+        Adjustment("moved", r.created_at, r.created_by, r.note)
+        for r in risk.review_reasons.filter(kind=ReviewReason.Kind.WISH, created_at__range=span).select_related(
+            "created_by"
+        )
+    ]
+    found += [
+        Adjustment("reviewed", r.created_at, r.reviewed_by, r.because)
+        for r in risk.reviews.filter(created_at__range=span).select_related("reviewed_by")
+    ]
+    return sorted(found, key=lambda done: done.at)
+
+
+def _deed(row: Any) -> str:
+    if row.history_type == "+":
+        return "response_added"
+    if row.withdrawn_at is not None:
+        return "response_withdrawn"
+    return "armed" if row.armed_at is not None and row.history_change_reason == ARMED else "response_changed"
+
+
+# --- notices -------------------------------------------------------------------------------------------------
+
+
+def visible_notices(user: User) -> QuerySet[Notice]:
+    """A person's notices of what she may still see."""
+    return Notice.objects.filter(
+        Q(event__risk=None) | Q(event__risk__in=visible_risks(user)), user=user
+    ).select_related("event__risk", "event__indicator", "passed_on_by")
+
+
+def unread(user: User) -> int:
+    return visible_notices(user).filter(read_at=None, event__ended_at=None).count()

@@ -17,7 +17,8 @@ from assessments.models import Method
 from assessments.versions import draft_from, save_draft
 from crm.actions import customer_named
 from crm.models import Customer
-from monitoring.actions import answer_flag, queue_due_digests
+from monitoring.digests import queue_due_digests
+from monitoring.flags import answer_flag
 from monitoring.forecasts import start_forecast
 from monitoring.models import DriftFlag, RevenueTarget, Subscription
 from responses.actions import accept_risk, save_response, set_action_status

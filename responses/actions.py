@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from django.db import transaction
+from simple_history.utils import bulk_update_with_history
 
-from responses.models import Acceptance, Action, Playbook, Response
+from responses.models import Acceptance, Action, Kind, Playbook, Response
 from riskreg.accounts.models import User
 from risks import scores
 from risks.models import Cause, Risk
@@ -61,6 +64,51 @@ def _set_withdrawn(response: Response, moment: dt.datetime | None, *, at: dt.dat
         response.withdrawn_at = moment
         response.save(update_fields=["withdrawn_at"])
         scores.rescore([response.risk_id], cause=Cause.RESPONSE, at=at)
+
+
+# What the history says of a response that was armed.
+ARMED = "armed"
+
+
+@dataclass(frozen=True)
+class Armed:
+    """A contingency that has just been armed, and whose actions wait for these people."""
+
+    response_id: int
+    risk_id: int
+    title: str
+    owners: frozenset[int]
+
+
+def arm_contingencies(response_ids: Sequence[int], *, at: dt.datetime) -> list[Armed]:
+    """Arm those of these contingencies that are in force on open risks and not armed yet. Its planned actions begin."""
+    with transaction.atomic():
+        waiting = Response.objects.filter(
+            pk__in=response_ids,
+            kind=Kind.CONTINGENCY,
+            armed_at=None,
+            withdrawn_at=None,
+            risk__in=Risk.objects.open(),
+        )
+        arming = list(waiting.order_by("pk").select_for_update(no_key=True))
+        for response in arming:
+            response.armed_at = at
+        bulk_update_with_history(arming, Response, ["armed_at"], default_change_reason=ARMED, default_date=at)
+        steps = list(Action.objects.filter(response__in=arming, status=Action.Status.PLANNED))
+        for step in steps:
+            step.status = Action.Status.IN_PROGRESS
+        bulk_update_with_history(steps, Action, ["status"], default_date=at)
+    owners: dict[int, set[int]] = defaultdict(set)
+    for step in steps:
+        if step.owner_id is not None:
+            owners[step.response_id].add(step.owner_id)
+    return [Armed(r.pk, r.risk_id, r.title, frozenset(owners[r.pk])) for r in arming]
+
+
+def disarm_contingency(*, response: Response) -> None:
+    """The trigger has passed. Actions that were begun stay begun."""
+    response.armed_at = None
+    response.save(update_fields=["armed_at"])
 
 
 def use_playbook(*, playbook: Playbook, risk: Risk, by: User, at: dt.datetime, today: dt.date) -> Response:

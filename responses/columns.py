@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from django.db.models import Prefetch
 from django.utils.translation import gettext as _
+from simple_history.utils import bulk_create_with_history, bulk_update_with_history
 
 from responses import measure_text
 from responses.measure_text import Measure, Step
@@ -122,15 +123,18 @@ def apply(changes: Changes) -> None:
                 elif response.withdrawn_at is None:
                     withdrawn.append(response.pk)
             made += [(_as_response(m, change.risk, kind, changes.by), m) for m in wanted]
-    Response.objects.filter(pk__in=withdrawn).update(withdrawn_at=changes.at)
-    Response.objects.filter(pk__in=restored).update(withdrawn_at=None)
-    Response.objects.bulk_create([response for response, _ in made])
-    Action.objects.bulk_create(
-        [_as_action(step, response, people) for response, measure in made for step in measure.steps]
+    turned = list(Response.objects.filter(pk__in=[*withdrawn, *restored]))
+    for response in turned:
+        response.withdrawn_at = changes.at if response.pk in withdrawn else None
+    bulk_update_with_history(turned, Response, ["withdrawn_at"], batch_size=200, default_user=changes.by)
+    bulk_create_with_history([r for r, _ in made], Response, batch_size=200, default_user=changes.by)
+    bulk_create_with_history(
+        [_as_action(step, response, people) for response, measure in made for step in measure.steps],
+        Action,
+        batch_size=200,
+        default_user=changes.by,
     )
-    touched = {response.risk_id for response, _ in made} | set(
-        Response.objects.filter(pk__in=[*withdrawn, *restored]).values_list("risk", flat=True)
-    )
+    touched = {response.risk_id for response, _ in made} | {response.risk_id for response in turned}
     scores.rescore(touched, cause=Cause.RESPONSE, at=changes.at)
 
 

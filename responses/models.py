@@ -6,6 +6,7 @@ from django.conf import settings
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.utils.translation import gettext_lazy as _
+from simple_history.models import HistoricalRecords
 
 from risks.models import Category
 from risks.models.category import localised
@@ -35,6 +36,9 @@ class Response(models.Model):
     created_at = models.DateTimeField(auto_now_add=True)
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+")
     withdrawn_at = models.DateTimeField(null=True)
+    # A contingency is armed when its trigger is seen: from then on its actions are to be done.
+    armed_at = models.DateTimeField(_("armed"), null=True)
+    history = HistoricalRecords(excluded_fields=["created_at"])
 
     class Meta:
         verbose_name = _("response")
@@ -43,7 +47,10 @@ class Response(models.Model):
         constraints = [
             models.CheckConstraint(
                 condition=models.Q(confidence__gte=1, confidence__lte=100), name="response_confidence_range"
-            )
+            ),
+            models.CheckConstraint(
+                condition=models.Q(armed_at=None) | models.Q(kind="contingency"), name="response_armed_is_contingency"
+            ),
         ]
 
     def __str__(self) -> str:
@@ -52,9 +59,7 @@ class Response(models.Model):
 
 class ActionQuerySet(models.QuerySet["Action"]):
     def to_do(self) -> ActionQuerySet:
-        return self.filter(
-            status__in=[Action.Status.PLANNED, Action.Status.IN_PROGRESS], response__withdrawn_at__isnull=True
-        )
+        return self.filter(status__in=Action.TO_DO, response__withdrawn_at__isnull=True)
 
 
 class Action(models.Model):
@@ -65,6 +70,8 @@ class Action(models.Model):
         IN_PROGRESS = "in_progress", _("In progress")
         DONE = "done", _("Done")
         CANCELLED = "cancelled", _("Cancelled")
+
+    TO_DO = (Status.PLANNED, Status.IN_PROGRESS)
 
     response = models.ForeignKey(Response, on_delete=models.CASCADE, related_name="actions")
     title = models.CharField(_("action"), max_length=200)
@@ -88,6 +95,7 @@ class Action(models.Model):
     )
 
     objects = ActionQuerySet.as_manager()
+    history = HistoricalRecords()
 
     class Meta:
         verbose_name = _("action")

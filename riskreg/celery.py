@@ -14,9 +14,6 @@ app = Celery("riskreg")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks(["riskreg.jobs"])
 
-# Beat only rings; who is due is decided by a compare-and-set on the schedule row, so two beats do no harm.
-app.conf.beat_schedule = {"ring": {"task": "jobs.ring", "schedule": 10.0, "options": {"expires": 10}}}
-
 
 @dataclass(frozen=True)
 class Recurring:
@@ -29,6 +26,10 @@ class Recurring:
 
 TIMETABLE = {
     "rescore": Recurring("monitoring.tasks.rescore_all", every_minutes=24 * 60, at_minute=2 * 60 + 15),
+    "take_readings": Recurring("monitoring.tasks.take_readings", every_minutes=15, at_minute=5),
+    "drift": Recurring("monitoring.tasks.look_for_drift", every_minutes=15, at_minute=10),
+    "pull_reviews": Recurring("monitoring.tasks.pull_reviews", every_minutes=24 * 60, at_minute=1 * 60 + 30),
+    "matters": Recurring("monitoring.tasks.look_after_matters", every_minutes=15, at_minute=12),
     "send_digests": Recurring("monitoring.tasks.queue_digests", every_minutes=15),
     "tidy_jobs": Recurring("riskreg.jobs.tasks.tidy", every_minutes=24 * 60, at_minute=3 * 60),
 }

@@ -12,6 +12,7 @@ from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
 from riskreg import environment as env
+from riskreg import reporting
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 VAR_DIR = Path(env.text("RISKREG_VAR") or BASE_DIR / "var").resolve()
@@ -38,6 +39,8 @@ def _secret_key() -> str:
 
 
 SECRET_KEY = _secret_key()
+# Keys of before, newest first: what they signed and sealed can still be read.
+SECRET_KEY_FALLBACKS = env.words("SECRET_KEY_FALLBACKS")
 SITE_URL = env.text("SITE_URL", "http://127.0.0.1:8000").rstrip("/")
 ALLOWED_HOSTS = env.words("ALLOWED_HOSTS", "127.0.0.1,localhost,[::1]")
 CSRF_TRUSTED_ORIGINS = env.words("CSRF_TRUSTED_ORIGINS")
@@ -71,6 +74,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "riskreg.logs.each_request",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
@@ -136,6 +140,7 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
 elif DATABASES["default"]["ENGINE"] == "django.db.backends.postgresql":
     # Compiling a query takes longer than any of ours, and disks have no arms any more.
     DATABASES["default"].setdefault("OPTIONS", {}).setdefault("options", "-c jit=off -c random_page_cost=1.1")
+    DATABASES["default"]["OPTIONS"].setdefault("connect_timeout", 5)  # seconds; otherwise minutes
 else:
     raise ImproperlyConfigured("DATABASE_URL must begin with postgres:// or sqlite:///.")
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
@@ -219,6 +224,9 @@ X_FRAME_OPTIONS = "DENY"
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2_621_440
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 2_000
 
+# Hosts ("name" or "name:port") that may be called although they are private or on an unusual port (riskreg/outside.py).
+OUTSIDE_ALLOWED_HOSTS = env.words("OUTSIDE_ALLOWED_HOSTS")
+
 # --- mail ------------------------------------------------------------------------------------------------
 
 DEFAULT_FROM_EMAIL = env.text("DEFAULT_FROM_EMAIL", "Sales risk register <riskreg@localhost>")
@@ -268,20 +276,36 @@ CELERY_WORKER_MAX_TASKS_PER_CHILD = 500
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_ENABLE_UTC, CELERY_TIMEZONE = True, "UTC"
 CELERY_ACCEPT_CONTENT = ["json"]
+# Beat only rings; who is due is decided by a compare-and-set on the schedule row, so two beats do no harm.
+CELERY_BEAT_SCHEDULE = {"ring": {"task": "jobs.ring", "schedule": 10.0, "options": {"expires": 10}}}
+CELERY_BEAT_SCHEDULER = "riskreg.jobs.beat:Scheduler"
+# A kind is the dotted name of a function; a row that names one outside of these is never called.
+JOB_KINDS = ("riskreg.", "crm.", "risks.", "assessments.", "responses.", "monitoring.")
+JOB_LEASE_SECONDS = 120  # a job that renews nothing for so long is taken from its worker
+JOB_BACKOFF_SECONDS = (10.0, 600.0)  # after the first failure, and at most
+JOB_BELL_SECONDS = 3  # a job that is due for so long is rung for again
+WORKER_MEMORY_MB = env.integer("WORKER_MEMORY_MB", default=2048, low=512, high=1_048_576)
 
 # --- scoring ---------------------------------------------------------------------------------------------
 
 # The stages that fill a score sheet, in lifecycle order, like MIDDLEWARE (risks/scores.py).
 SCORE_STAGES = ["assessments.stage", "responses.stage", "monitoring.stage"]
+# Told of every change of scores, in the same transaction (risks.scores.Change).
+SCORE_WATCHERS = ["monitoring.watcher.watch"]
 # Gives the active scoring method; named here because the register may not import later stages.
 SCORE_METHOD = "assessments.queries.active_method"
 # Each stage's columns of the register file, for import and export (risks/register.py).
 REGISTER_COLUMNS = ["risks.columns", "assessments.columns", "responses.columns"]
 
+# --- logs ------------------------------------------------------------------------------------------------
+
+LOG_FORMAT = env.choice("LOG_FORMAT", {"text", "json"}, default="text")
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "formatters": {"text": {"()": "riskreg.logs.TextFormatter"}, "json": {"()": "riskreg.logs.JsonFormatter"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": LOG_FORMAT}},
     "root": {"handlers": ["stderr"], "level": env.choice("LOG_LEVEL", {"DEBUG", "INFO", "WARNING"}, default="INFO")},
 }
+if env.text("SENTRY_DSN"):
+    reporting.start(env.text("SENTRY_DSN"), environment="development" if DEBUG else "production")

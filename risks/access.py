@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from crm.models import Customer
 from riskreg.accounts import reach
 from riskreg.accounts.models import Membership, Team, User
-from risks.models import ImportBatch, Observation, Risk
+from risks.models import ImportBatch, Observation, Risk, SavedView
 from risks.models.observation import ObservationQuerySet
 from risks.models.risk import RiskQuerySet
 
@@ -133,6 +133,11 @@ def get_customer(user: Person, pk: int) -> Customer:
     if found is None:
         raise Http404
     return found
+
+
+def saved_views(user: Person) -> QuerySet[SavedView]:
+    """A person's own views of the register and those others share."""
+    return SavedView.objects.filter(Q(user=user.pk) | Q(shared=True))
 
 
 def visible_observations(user: Person) -> ObservationQuerySet:

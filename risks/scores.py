@@ -50,6 +50,7 @@ _NUMBERS = (
     "impact_level",
     "method_version",
 )
+_WATCHED = ("score", "band", "method_version")
 _LEDGER = tuple(name for name in _NUMBERS if name not in ("likelihood_level", "impact_level"))
 
 
@@ -100,6 +101,7 @@ class Sheet:
     probability: Floats = field(init=False)  # a year, as judged
     impact: Floats = field(init=False)  # money, as judged
     reviewed_on: NDArray[np.datetime64] = field(init=False)  # last looked at, in days
+    review_by: NDArray[np.datetime64] = field(init=False)  # something calls for a review until then, before its turn
     steps: list[Steps] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -108,6 +110,7 @@ class Sheet:
         self.probability = np.full(n, np.nan)
         self.impact = np.full(n, np.nan)
         self.reviewed_on = np.full(n, np.datetime64("NaT"), dtype="datetime64[D]")
+        self.review_by = self.reviewed_on.copy()
 
     def read(
         self, rows: models.QuerySet[Any, Any], *kinds: Kind, risk: str = "risk", filled: bool = False
@@ -144,6 +147,18 @@ class Stored:
     numbers: dict[str, Floats]
     review_due: NDArray[np.datetime64]
     missing: Flags
+
+
+@dataclass(frozen=True)
+class Change:
+    """What was just written for n risks, for those who watch (settings.SCORE_WATCHERS): columns before and after."""
+
+    risk_ids: Integers
+    before: Mapping[str, Floats]  # score, band and method_version; NaN for none
+    after: Mapping[str, Floats]
+    method: Any
+    cause: Cause
+    at: dt.datetime
 
 
 def active_method() -> Any:
@@ -240,6 +255,9 @@ def clear(risk_ids: Iterable[int], *, at: dt.datetime) -> None:
             unique_fields=["risk"],
             update_fields=[*_NUMBERS, "review_due", "drifting_since", "scored_at"],
         )
+        unknown = np.full(len(ids), np.nan)
+        nothing = dict.fromkeys(_WATCHED, unknown)
+        _tell(Change(np.array(ids, dtype=np.int64), nothing, nothing, active_method(), Cause.OUTCOME, at))
 
 
 def mark_drift(since: dict[int, dt.date | None]) -> None:
@@ -325,7 +343,7 @@ def evaluate(sheet: Sheet) -> Results:
             "impact_level": _or_nan(now.impact_level),
             "method_version": np.where(judged, float(method.version), np.nan),
         },
-        review_due=np.where(judged, sheet.reviewed_on + days.astype("timedelta64[D]"), none),
+        review_due=np.where(judged, np.fmin(sheet.reviewed_on + days.astype("timedelta64[D]"), sheet.review_by), none),
         probability=shifted,
         kept_rate=rate,
         kept_impact=impact,
@@ -490,4 +508,14 @@ def _rescore(span: Span, *, cause: Cause, at: dt.datetime, run: int | None, alwa
             "factors": _factors(sheet, to_ledger),
         },
     )
+    if len(to_ledger):
+        before = {name: stored.numbers[name][to_ledger] for name in _WATCHED}
+        after = {name: results.numbers[name][to_ledger] for name in _WATCHED}
+        _tell(Change(sheet.risk_ids[to_ledger], before, after, sheet.method, cause, at))
     return len(to_ledger)
+
+
+def _tell(change: Change) -> None:
+    """Let later stages see to what follows at once, in the same transaction."""
+    for watcher in settings.SCORE_WATCHERS:
+        import_string(watcher)(change)

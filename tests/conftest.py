@@ -32,6 +32,21 @@ from risks.models import Category, Risk
 _BROUGHT: list[str] = []
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """The suite runs on SQLite and then on PostgreSQL; what touches no database is not run a second time."""
+    if connection.vendor != "postgresql":
+        return
+    kept = [item for item in items if _touches_database(item) and not item.get_closest_marker("once")]
+    config.hook.pytest_deselected(items=[item for item in items if item not in set(kept)])
+    items[:] = kept
+
+
+def _touches_database(item: pytest.Item) -> bool:
+    # Without one of these, pytest-django refuses every query; tests of services bring their own databases.
+    fixtures = {"db", "transactional_db", "live_server"} & set(getattr(item, "fixturenames", ()))
+    return bool(fixtures) or any(item.get_closest_marker(name) for name in ("django_db", "services"))
+
+
 @pytest.fixture(scope="session")
 def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> None:
     """Remember what our migrations brought: categories, the method, playbooks, settings."""
@@ -43,9 +58,11 @@ def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> None:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, None, None]:
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> Generator[None, None, None]:
     """A test with real transactions empties every table; what migrations brought is put back after it."""
     yield
+    if nextitem is None:
+        return  # the database itself is gone by now
     marker = item.get_closest_marker("django_db")
     fixtures = getattr(item, "fixturenames", ())
     if "transactional_db" in fixtures or (marker and marker.kwargs.get("transaction")):

@@ -19,9 +19,12 @@ from assessments.models import Assessment, Elicitation, Method, Opinion
 from crm.models import Customer
 from monitoring.models import Digest, DriftFlag, MonitoringSettings, Review
 from responses.models import Acceptance, Action, Response
+from riskreg.accounts import tokens
 from riskreg.accounts.actions import save_team, set_role
 from riskreg.accounts.models import Membership, Team, User
-from riskreg.jobs.models import Job
+from riskreg.celery import TIMETABLE
+from riskreg.jobs import heartbeats
+from riskreg.jobs.models import Heartbeat, Job, Schedule
 from riskreg.mail.models import LocalMessage
 from risks.filters import RegisterFilter
 from risks.imports import Options
@@ -154,6 +157,25 @@ def jobs(cast: SimpleNamespace, n: int) -> None:
     Job.objects.bulk_create(
         Job(kind="a.b", created_by=p, state="dead", error="x", finished_at=timezone.now()) for p in people(n)
     )
+
+
+def runs_of_the_timetable(cast: SimpleNamespace, n: int) -> None:
+    now = timezone.now()
+    Job.objects.bulk_create(
+        Job(kind=recurring.kind, created_by=p, state="done", result={"deleted": 1}, started_at=now, finished_at=now)
+        for recurring in TIMETABLE.values()
+        for p in people(n)
+    )
+    for name in list(TIMETABLE)[:n]:
+        Schedule.objects.get_or_create(name=name, defaults={"next_due": now})
+    for k in _take(n):
+        heartbeats.note(Heartbeat.Role.WORKER, f"worker {k}", now)
+
+
+def api_tokens(cast: SimpleNamespace, n: int) -> None:
+    for who in (cast.ada, cast.mona):
+        for k in _take(n):
+            tokens.create(user=who, name=f"Token {k}", may_write=False, days=30, now=timezone.now())
 
 
 def mails(cast: SimpleNamespace, n: int) -> None:
@@ -321,6 +343,7 @@ LISTS: dict[str, tuple[str, Callable[[SimpleNamespace, int], Any]]] = {
     "reviews": ("monitoring:reviews", risks),
     "my digest": ("monitoring:my_digest", digests),
     "mail": ("mail:inbox", mails),
+    "API tokens": ("accounts:tokens", api_tokens),
     "to assess again": ("assessments:to_reassess", unplaced),
 }
 
@@ -342,6 +365,8 @@ FOR_ADMINS: dict[str, tuple[str, Callable[[SimpleNamespace, int], Any]]] = {
     "people": ("accounts:people", people_with_roles),
     "teams": ("accounts:teams", teams_with_people),
     "jobs": ("jobs:operations", jobs),
+    "jobs given up": ("jobs:operations ?show=given-up", jobs),
+    "jobs of the timetable": ("jobs:operations", runs_of_the_timetable),
     "methods": ("assessments:methods", methods),
 }
 OF_ONE_RISK: dict[str, tuple[str, Callable[[SimpleNamespace, int], Any]]] = {

@@ -23,6 +23,13 @@ class Customer(models.Model):
         help_text=_("What can be lost at this customer in a year. Several risks on one customer never lose more."),
     )
 
+    renews_on = models.DateField(
+        _("contract renewal"),
+        null=True,
+        blank=True,
+        help_text=_("Its risks fall due for review in good time before."),
+    )
+
     class Meta:
         verbose_name = _("customer")
         verbose_name_plural = _("customers")

@@ -9,7 +9,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
-from monitoring import actions
+from monitoring import digests
 from monitoring.forms import SubscriptionForm
 from monitoring.models import Digest, Subscription
 from riskreg.ui.listing import list_page
@@ -19,7 +19,7 @@ def my_digest(request: HttpRequest) -> HttpResponse:
     subscription = Subscription.objects.filter(user=request.user).first() or Subscription(
         user=request.user, time_zone=request.user.time_zone, active=False
     )
-    form = SubscriptionForm(request.POST or None, instance=subscription)
+    form = SubscriptionForm(request.POST or None, instance=subscription, user=request.user)
     if request.method == "POST" and form.is_valid():
         saved = form.save(commit=False)
         if form.has_changed() and {"active", "cadence", "hour", "time_zone"} & set(form.changed_data):
@@ -29,7 +29,7 @@ def my_digest(request: HttpRequest) -> HttpResponse:
         return redirect("monitoring:my_digest")
     return list_page(
         request,
-        queryset=Digest.objects.filter(user=request.user).defer("text", "html"),
+        queryset=Digest.objects.filter(user=request.user, is_quiet=False).defer("text", "html"),
         template="monitoring/my_digest.html",
         orders={"sent": "created_at"},
         default_order="-sent",
@@ -44,7 +44,7 @@ def send_digest_now(request: HttpRequest) -> HttpResponse:
         user=request.user, defaults={"active": False, "time_zone": request.user.time_zone}
     )
     if request.user.email:
-        actions.queue_digest_now(user=request.user, now=timezone.now())
+        digests.queue_digest_now(user=request.user, now=timezone.now())
         messages.success(request, _("A digest is on its way to %(address)s.") % {"address": request.user.email})
     else:
         messages.error(request, _("You have no e-mail address yet; add one in your settings."))
@@ -54,4 +54,8 @@ def send_digest_now(request: HttpRequest) -> HttpResponse:
 @require_safe
 def digest(request: HttpRequest, pk: int) -> HttpResponse:
     """A digest exactly as it was sent."""
-    return render(request, "monitoring/digest.html", {"digest": get_object_or_404(Digest, pk=pk, user=request.user)})
+    return render(
+        request,
+        "monitoring/digest.html",
+        {"digest": get_object_or_404(Digest, pk=pk, user=request.user, is_quiet=False)},
+    )

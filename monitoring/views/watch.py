@@ -1,4 +1,4 @@
-"""What needs somebody: today, the heat map, flags, reviews, and the stage's panel on a risk's page."""
+"""What needs somebody: today, the heat map, reviews, and the stage's panel on a risk's page."""
 
 from __future__ import annotations
 
@@ -7,16 +7,18 @@ from collections.abc import Sequence
 from django.contrib import messages
 from django.db.models import Count, Sum
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import redirect, render
 from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
 from assessments.method import Band
 from assessments.queries import active_method, asked_of
-from monitoring import actions, queries
-from monitoring.forms import AnswerForm, MonitoringSettingsForm, ReviewForm
-from monitoring.models import DriftFlag, MonitoringSettings
+from monitoring import queries, reviews
+from monitoring.forms import MonitoringSettingsForm, MoveReviewForm, ReviewForm, TieIndicatorForm
+from monitoring.models import MonitoringSettings
+from riskreg.accounts import reach
 from riskreg.accounts.models import Team, User
 from riskreg.accounts.permissions import admin_only
 from riskreg.ui.listing import list_page
@@ -37,6 +39,8 @@ def today(request: HttpRequest) -> HttpResponse:
         "asked": asked_of(user, now=timezone.now())[:_SHOWN],
         "flags": queries.open_flags(user)[:_SHOWN],
         "flags_count": queries.open_flags(user).count(),
+        "alerts": queries.open_alerts(user)[:_SHOWN],
+        "stale": queries.stale_indicators(user, now=timezone.now())[:_SHOWN],
         "reviews": queries.reviews_due(user, by=day)[:_SHOWN],
         "reviews_count": queries.reviews_due(user, by=day).count(),
         "actions": queries.actions_of(user, by=day + queries.SOON)[:_SHOWN],
@@ -89,64 +93,13 @@ def heat_map(request: HttpRequest) -> HttpResponse:
 
 
 @require_safe
-def flags(request: HttpRequest) -> HttpResponse:
-    found = DriftFlag.objects.filter(risk__in=access.visible_risks(request.user)).select_related(
-        "risk", "risk__sheet", "risk__owner", "answered_by"
-    )
-    answered = found.exclude(state=DriftFlag.State.OPEN)
-    confirmed = answered.filter(state=DriftFlag.State.CONFIRMED).count()
-    shown = request.GET.get("show", "open")
-    if shown == "answered":
-        found = answered
-    else:
-        shown, found = "open", found.filter(state=DriftFlag.State.OPEN, risk__status=Risk.Status.OPEN)
-    total = answered.count()
-    return list_page(
-        request,
-        queryset=found,
-        template="monitoring/flags.html",
-        orders={"raised": "raised_at", "strength": "strength"},
-        default_order="-raised",
-        context={
-            "shown": shown,
-            "answered_count": total,
-            "confirmed_share": confirmed / total if total else None,
-            "config": MonitoringSettings.load(),
-        },
-        per_page=25,
-    )
-
-
-@require_POST
-def answer_flag(request: HttpRequest, pk: int) -> HttpResponse:
-    editable = access.editable_risks(request.user)
-    flag = get_object_or_404(
-        DriftFlag.objects.select_related("risk"), pk=pk, state=DriftFlag.State.OPEN, risk__in=editable
-    )
-    form = AnswerForm(request.POST)
-    if form.is_valid():
-        actions.answer_flag(
-            flag=flag,
-            state=form.cleaned_data["state"],
-            note=form.cleaned_data["note"],
-            by=request.user,
-            at=timezone.now(),
-        )
-        if flag.state == DriftFlag.State.CONFIRMED:
-            messages.success(request, _("Noted as real. Re-assess the risk or add a response."))
-            return redirect("risks:show", flag.risk_id)
-        messages.success(request, _("Noted as a false alarm."))
-    return redirect("monitoring:flags")
-
-
-@require_safe
-def reviews(request: HttpRequest) -> HttpResponse:
+def reviews_page(request: HttpRequest) -> HttpResponse:
     when = request.GET.get("when", "due")
     day = timezone.localdate()
     by = day if when == "due" else day + queries.SOON * 2
     return list_page(
         request,
-        queryset=queries.reviews_due(request.user, by=by),
+        queryset=queries.reviews_due(request.user, by=by).prefetch_related("review_reasons"),
         template="monitoring/reviews.html",
         orders={"due": "sheet__review_due", "score": "sheet__score", "title": "title"},
         default_order="due",
@@ -160,29 +113,75 @@ def confirm_review(request: HttpRequest, risk_id: int) -> HttpResponse:
     risk = access.get_risk(request.user, risk_id, "edit")
     form = ReviewForm(request.POST)
     if form.is_valid() and risk.is_open:
-        actions.confirm_review(
+        reviews.confirm_review(
             risk=risk, because=form.cleaned_data["because"], by=request.user, on=timezone.localdate(), at=timezone.now()
         )
         messages.success(request, _("%(reference)s is reviewed.") % {"reference": risk.reference})
     else:
         messages.error(request, _("Say why the risk is still valid."))
+    return _back(request, risk)
+
+
+@require_POST
+def move_review(request: HttpRequest, risk_id: int) -> HttpResponse:
+    risk = access.get_risk(request.user, risk_id, "edit")
+    today = timezone.localdate()
+    form = MoveReviewForm(request.POST, today=today)
+    if not risk.is_open or not form.is_valid():
+        for errors in form.errors.values():
+            messages.error(request, " ".join(str(error) for error in errors))
+        return _back(request, risk)
+    try:
+        reviews.move_review(
+            risk=risk,
+            to=form.cleaned_data["to"],
+            note=form.cleaned_data["note"],
+            by=request.user,
+            today=today,
+            at=timezone.now(),
+        )
+    except reviews.TooLate as late:
+        day = date_format(late.due, "SHORT_DATE_FORMAT")
+        messages.error(request, _("The review is due on %(day)s already; a later one is no help.") % {"day": day})
+    else:
+        day = date_format(form.cleaned_data["to"], "SHORT_DATE_FORMAT")
+        messages.success(request, _("The review is due on %(day)s.") % {"day": day})
+    return _back(request, risk)
+
+
+def _back(request: HttpRequest, risk: Risk) -> HttpResponse:
+    """To the page the form stood on: a flag's, the risk's, or the reviews."""
+    came_from = request.POST.get("next", "")
+    if came_from == "risk":
+        return redirect("risks:show", risk.pk)
+    if came_from.isdecimal() and len(came_from) < 18:
+        return redirect("monitoring:flag", int(came_from))
     return redirect("monitoring:reviews")
 
 
 @require_safe
 def panel(request: HttpRequest, risk_id: int) -> HttpResponse:
-    """Flags, reviews and the score ledger of a risk, for its page."""
+    """Indicators, flags, reviews and the score ledger of a risk, for its page."""
     risk = access.get_risk(request.user, risk_id)
     method = active_method()
     entries = list(risk.scores.order_by("-at", "-pk")[:50])
+    may_edit = access.may(request.user, "edit", risk)
+    ties = list(risk.ties.select_related("indicator").order_by("indicator__name"))
+    others = queries.visible_indicators(request.user).live().exclude(pk__in=[tie.indicator_id for tie in ties])
     context = {
         "risk": risk,
+        "ties": ties,
+        "seen": reach.of(request.user).viewer,
+        "tie_form": TieIndicatorForm(indicators=others) if may_edit and risk.is_open else None,
         "flags": risk.flags.select_related("answered_by")[:20],
+        "alert": risk.alerts.filter(ended_at=None).first(),
+        "reasons": queries.waiting_reasons(risk),
         "reviews": risk.reviews.select_related("reviewed_by")[:20],
         "entries": list(zip(entries, method.restated(entries), strict=True)),
         "versions": {entry.method_version for entry in entries} - {None},
-        "may_edit": access.may(request.user, "edit", risk),
+        "may_edit": may_edit,
         "bands": method.bands,
+        "now": timezone.now(),
     }
     return render(request, "monitoring/_panel.html", context)
 

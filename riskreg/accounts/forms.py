@@ -74,3 +74,16 @@ class TeamForm(forms.Form):
 class RoleForm(forms.Form):
     user = forms.ModelChoiceField(User.objects.filter(is_active=True), label=_("Person"))
     role = forms.ChoiceField(choices=Membership.Role.choices, label=_("Role"), initial=Membership.Role.MEMBER)
+
+
+class TokenForm(forms.Form):
+    name = forms.CharField(
+        label=_("Name"), max_length=100, help_text=_("What uses it, so that you know later what to revoke.")
+    )
+    may_write = forms.BooleanField(label=_("May also change data"), required=False)
+    days = forms.TypedChoiceField(
+        label=_("Valid for"),
+        coerce=int,
+        initial=365,
+        choices=[(30, _("30 days")), (90, _("90 days")), (365, _("1 year"))],
+    )

@@ -57,10 +57,20 @@ def of_many(users: Sequence[User]) -> None:
     for user_id, path, role in Membership.objects.filter(user__in=users).values_list("user", "team__path", "role"):
         roles[user_id].append((path, role))
     for user in users:
+        user._team_paths = teams  # type: ignore[attr-defined]
         user._reach = _reaching(user, teams, roles[user.pk])  # type: ignore[attr-defined]
         user._own_teams = [  # type: ignore[attr-defined]
             pk for pk, path in teams if path.startswith(tuple(own for own, _ in roles[user.pk]) or ("-",))
         ]
+
+
+def team_paths(user: User) -> dict[int, str]:
+    """The tree paths of the teams a person may look at, by id; no statement after of_many."""
+    teams = getattr(user, "_team_paths", None)
+    if teams is None:
+        teams = list(Team.objects.values_list("pk", "path"))
+    seen = of(user).viewer
+    return {pk: path for pk, path in teams if pk in seen}
 
 
 def people_reaching(team: Team) -> Iterable[User]:

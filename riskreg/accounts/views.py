@@ -4,13 +4,16 @@ from django.contrib import messages
 from django.db.models import Count, ProtectedError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import override
+from django.views.decorators.debug import sensitive_variables
 from django.views.decorators.http import require_POST, require_safe
 
+from riskreg.accounts import tokens as api_tokens
 from riskreg.accounts.actions import save_team, set_role
-from riskreg.accounts.forms import NewPersonForm, PersonForm, ProfileForm, RoleForm, TeamForm
-from riskreg.accounts.models import Membership, Team, User
+from riskreg.accounts.forms import NewPersonForm, PersonForm, ProfileForm, RoleForm, TeamForm, TokenForm
+from riskreg.accounts.models import ApiToken, Membership, Team, User
 from riskreg.accounts.permissions import admin_only
 from riskreg.ui.listing import list_page
 
@@ -23,6 +26,36 @@ def profile(request: HttpRequest) -> HttpResponse:
             messages.success(request, _("Your settings are saved."))
         return redirect("accounts:profile")
     return render(request, "accounts/profile.html", {"form": form})
+
+
+@require_safe
+def tokens(request: HttpRequest) -> HttpResponse:
+    return list_page(
+        request,
+        queryset=ApiToken.objects.filter(user=request.user),
+        template="accounts/tokens.html",
+        orders={"name": "name", "created": "created_at", "used": "last_used_at", "expires": "expires_at"},
+        default_order="-created",
+        context={"now": timezone.now()},
+    )
+
+
+@sensitive_variables("secret")
+def add_token(request: HttpRequest) -> HttpResponse:
+    """The answer to the form shows the secret, once: it is stored nowhere, so there is no page to redirect to."""
+    form = TokenForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        token, secret = api_tokens.create(user=request.user, now=timezone.now(), **form.cleaned_data)
+        return render(request, "accounts/token_made.html", {"token": token, "secret": secret})
+    return render(request, "accounts/token_form.html", {"form": form})
+
+
+@require_POST
+def revoke_token(request: HttpRequest, pk: int) -> HttpResponse:
+    token = get_object_or_404(ApiToken, pk=pk, user=request.user)
+    if api_tokens.revoke(token, now=timezone.now()):
+        messages.success(request, _("The token %(name)s is revoked.") % {"name": token.name})
+    return redirect("accounts:tokens")
 
 
 @admin_only

@@ -18,13 +18,15 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from django.conf import settings
 from django.db import IntegrityError, close_old_connections, connection, transaction
 from django.db.models import F, Value
 from django.db.models.functions import Coalesce, Concat
 from django.utils.module_loading import import_string
 
+from riskreg import logs
 from riskreg.celery import TIMETABLE
-from riskreg.jobs import bell
+from riskreg.jobs import bell, watchdog
 from riskreg.jobs.models import Job, JobQuerySet
 
 if TYPE_CHECKING:
@@ -32,9 +34,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-KIND_PREFIXES = ("riskreg.", "crm.", "risks.", "assessments.", "responses.", "monitoring.")
-LEASE = dt.timedelta(seconds=120)
-BACKOFF_BASE, BACKOFF_MOST = 10.0, 600.0  # seconds
+KIND_PREFIXES: tuple[str, ...] = settings.JOB_KINDS
+LEASE = dt.timedelta(seconds=settings.JOB_LEASE_SECONDS)
+BACKOFF_BASE, BACKOFF_MOST = settings.JOB_BACKOFF_SECONDS
 ERROR_BYTES = 4000
 
 Clock = Callable[[], dt.datetime]
@@ -78,6 +80,7 @@ class Claim:
         with transaction.atomic(durable=True):
             if not self._mine().update(**values):
                 raise LeaseLost(f"{self.job} was taken over")
+            watchdog.renew()
             yield
         self.job.done += advance
         self.job.total = self.job.total if total is None else total
@@ -179,22 +182,30 @@ def run(job_id: int, *, now_fn: Clock) -> bool:
 
     Failures are kept in the row and never raised; an unreachable database is.
     """
-    _drop_broken_connection()
-    held = claim(job_id, now_fn=now_fn)
-    if held is None:
-        return False
+    with watchdog.watching():
+        _drop_broken_connection()
+        held = claim(job_id, now_fn=now_fn)
+        if held is None:
+            return False
+        with logs.about(job_id=held.job.pk, job_kind=held.job.kind):
+            return _work(held)
+
+
+def _work(held: Claim) -> bool:
     began = time.monotonic()
+    logger.info("%s begins, attempt %s", held.job, held.job.attempts)
     try:
         result = _handler(held.job.kind)(held)
         with transaction.atomic():
-            finished = held._release(state=Job.State.DONE, result=result, error="", finished_at=now_fn())
+            finished = held._release(state=Job.State.DONE, result=result, error="", finished_at=held.now())
     except LeaseLost:
         logger.warning("%s took too long and was taken over by another worker", held.job)
         return False
     except PermanentFailure as failure:
         _give_back(held, str(failure), for_good=True)
         return False
-    except Exception:
+    except Exception as failure:
+        traceback.clear_frames(failure.__traceback__)  # what they hold may be all the memory there is
         logger.exception("%s failed at attempt %s", held.job, held.job.attempts)
         _give_back(held, traceback.format_exc(), for_good=False)
         return False

@@ -46,6 +46,11 @@ def ring(job_id: int) -> bool:
 
 def waiting() -> int:
     """How many bells nobody has answered yet; 0 as well when the broker cannot say."""
+    return waiting_if_known() or 0
+
+
+def waiting_if_known() -> int | None:
+    """How many bells nobody has answered yet; None when the broker cannot say, after a second at most."""
     try:
         queue = current_app.conf.task_default_queue
         with connections[_connection()].acquire(block=True, timeout=1) as connection:
@@ -54,7 +59,7 @@ def waiting() -> int:
         return 0
     except Exception as error:  # noqa: BLE001, RUF100 - as above
         logger.warning("The broker does not say how many bells wait: %s", error)
-        return 0
+        return None
 
 
 def prepare() -> None:

@@ -100,6 +100,16 @@ class Job(models.Model):
         return self.state == self.State.DEAD
 
     @property
+    def took(self) -> dt.timedelta | None:
+        """From the first start to the end, pauses between attempts included; None while it is not over."""
+        return self.finished_at - self.started_at if self.finished_at and self.started_at else None
+
+    @property
+    def reason(self) -> str:
+        """The last line of the error, which names it; empty when nothing went wrong."""
+        return self.error.strip().rpartition("\n")[2].strip()
+
+    @property
     def percent(self) -> int | None:
         """Progress from 0 to 100, or None while nobody knows how much there is."""
         if self.state == self.State.DONE:
@@ -121,3 +131,27 @@ class Schedule(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class Heartbeat(models.Model):
+    """The last sign of life of a process that works in the background. Written only by heartbeats.py."""
+
+    class Role(models.TextChoices):
+        SCHEDULER = "scheduler", _("Scheduler")
+        WORKER = "worker", _("Worker")
+
+    role = models.CharField(_("role"), max_length=9, choices=Role)
+    process = models.CharField(_("process"), max_length=200)  # its machine and number
+    seen_at = models.DateTimeField(_("last seen"))
+
+    class Meta:
+        verbose_name = _("heartbeat")
+        verbose_name_plural = _("heartbeats")
+        ordering = ["role", "process"]
+        constraints = [
+            models.UniqueConstraint(fields=["role", "process"], name="one_heartbeat_per_process"),
+            models.CheckConstraint(condition=Q(role__in=["scheduler", "worker"]), name="heartbeat_role_known"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.role} {self.process}"

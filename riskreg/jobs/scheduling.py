@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 
+from django.conf import settings
 from django.db import transaction
 
 from riskreg.celery import TIMETABLE, Recurring
@@ -12,7 +13,7 @@ from riskreg.jobs.actions import enqueue
 from riskreg.jobs.models import Job, Schedule
 from riskreg.jobs.timetable import next_slot
 
-BELL_LOST_AFTER = dt.timedelta(seconds=3)
+BELL_LOST_AFTER = dt.timedelta(seconds=settings.JOB_BELL_SECONDS)
 MOST_BELLS = 200
 
 

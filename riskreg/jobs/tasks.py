@@ -7,12 +7,13 @@ import time
 from typing import Any
 
 from billiard.process import current_process
-from celery import shared_task
+from celery import Task, shared_task
 from celery.signals import worker_process_init, worker_ready
+from django.conf import settings
 from django.utils import timezone
 
-from riskreg.jobs import actions, lifeline, scheduling
-from riskreg.jobs.models import Job
+from riskreg.jobs import actions, heartbeats, lifeline, scheduling, watchdog
+from riskreg.jobs.models import Heartbeat, Job
 
 KEEP_DONE = dt.timedelta(days=30)
 TIDY_CHUNK = 500
@@ -24,12 +25,14 @@ def run_job(*, job_id: int) -> None:
     actions.run(job_id, now_fn=timezone.now)
 
 
-@shared_task(name="jobs.ring")
-def ring() -> None:
+@shared_task(name="jobs.ring", bind=True)
+def ring(self: Task) -> None:
     """Beat's tick: put in what the timetable says, ring again for what was not heard."""
     now = timezone.now()
     scheduling.schedule_due(now)
     scheduling.sweep(now)
+    if self.request.hostname:
+        heartbeats.note(Heartbeat.Role.WORKER, self.request.hostname, now)
 
 
 def tidy(claim: actions.Claim) -> dict[str, int]:
@@ -47,6 +50,13 @@ def tidy(claim: actions.Claim) -> dict[str, int]:
 def watch_the_worker(**_kwargs: Any) -> None:
     """Celery leaves its pool processes behind when the worker above them is killed."""
     lifeline.leave_with_parent(current_process()._parent_pid)
+
+
+@worker_process_init.connect(dispatch_uid="jobs.watchdog")
+def watch_the_job(**_kwargs: Any) -> None:
+    """A pool process may neither hang for ever nor take all memory; this is so in workers only."""
+    watchdog.limit_memory(settings.WORKER_MEMORY_MB)
+    watchdog.start(actions.LEASE.total_seconds())
 
 
 @worker_ready.connect(dispatch_uid="jobs.lifeline")

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
@@ -10,12 +12,17 @@ from django.views.decorators.http import require_POST, require_safe
 
 from riskreg.accounts.permissions import admin_only
 from riskreg.celery import TIMETABLE
-from riskreg.jobs import actions
-from riskreg.jobs.models import Job, Schedule
+from riskreg.jobs import actions, bell, health
+from riskreg.jobs.models import Job
+from riskreg.jobs.queries import last_runs
 from riskreg.ui.listing import list_page
 
 TITLES = {
     "rescore": gettext_lazy("Re-score the register and look for drift"),
+    "take_readings": gettext_lazy("Take readings of indicators from the CRM"),
+    "drift": gettext_lazy("Look for drift in what has new evidence"),
+    "pull_reviews": gettext_lazy("Pull reviews forward for renewals and quarter ends"),
+    "matters": gettext_lazy("Tell and remind of what is due"),
     "send_digests": gettext_lazy("Send the digests that are due"),
     "tidy_jobs": gettext_lazy("Tidy up finished jobs"),
 }
@@ -24,16 +31,40 @@ TITLES = {
 @admin_only
 @require_safe
 def operations(request: HttpRequest) -> HttpResponse:
-    due = {schedule.name: schedule for schedule in Schedule.objects.all()}
-    timetable = [{"name": name, "title": TITLES[name], "schedule": due.get(name)} for name in TIMETABLE]
+    """The whole page is its own fragment: it asks for itself again every few seconds."""
+    only_given_up = request.GET.get("show") == "given-up"
+    jobs = Job.objects.select_related("created_by")
     return list_page(
         request,
-        queryset=Job.objects.select_related("created_by"),
+        queryset=jobs.dead() if only_given_up else jobs,
         template="jobs/operations.html",
         orders={"created": "created_at", "state": "state", "kind": "kind"},
         default_order="-created",
-        context={"timetable": timetable, "waiting": Job.objects.unfinished().count()},
+        context={
+            "timetable": _timetable(),
+            "work": health.look(timezone.now()),
+            "bells": bell.waiting_if_known(),
+            "only_given_up": only_given_up,
+            "titles": {recurring.kind: _title(name) for name, recurring in TIMETABLE.items()},
+        },
     )
+
+
+def _timetable() -> list[dict[str, Any]]:
+    schedules, runs = last_runs()
+    return [
+        {
+            "name": name,
+            "title": _title(name),
+            "schedule": schedules.get(name),
+            "last": runs.get(recurring.kind),
+        }
+        for name, recurring in TIMETABLE.items()
+    ]
+
+
+def _title(name: str) -> str:
+    return str(TITLES.get(name, name))
 
 
 @admin_only
@@ -42,7 +73,7 @@ def run_now(request: HttpRequest, name: str) -> HttpResponse:
     if name not in TIMETABLE:
         raise Http404
     actions.run_now(name, by=request.user, now=timezone.now())
-    messages.success(request, _("Started: %(title)s.") % {"title": TITLES[name]})
+    messages.success(request, _("Started: %(title)s.") % {"title": _title(name)})
     return redirect("jobs:operations")
 
 

@@ -168,6 +168,17 @@
     if (token) event.detail.headers["X-CSRFToken"] = token.content;
   });
 
+  // A part of the page that fetches itself anew leaves open what somebody opened.
+  let opened = [];
+  document.addEventListener("htmx:beforeSwap", function (event) {
+    opened = [...event.detail.target.querySelectorAll("details[open][id]")].map((details) => details.id);
+  });
+  document.addEventListener("htmx:afterSwap", function (event) {
+    event.detail.target.querySelectorAll("details[id]").forEach(function (details) {
+      if (opened.includes(details.id)) details.open = true;
+    });
+  });
+
   // A fragment that could not be fetched says so instead of staying silently empty.
   document.addEventListener("htmx:responseError", function (event) {
     const box = document.getElementById("connection-problem");

@@ -243,6 +243,7 @@ def answer_in_part(asked: Elicitation, cast: SimpleNamespace, sign_in: SignIn) -
 EVERYBODY = ["max", "mona", "ada", "vera", "hana", "nobody"]
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("who", EVERYBODY)
 def test_while_blind_no_page_tells_anybody_anothers_numbers(
     asked: Elicitation, cast: SimpleNamespace, sign_in: SignIn, who: str
@@ -272,6 +273,7 @@ def test_while_blind_one_sees_who_has_answered(
     assert re.search(r"Ada\s+has not answered yet", html)
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("who", EVERYBODY)
 def test_withdrawn_while_blind_it_stays_so_for_good(
     asked: Elicitation, cast: SimpleNamespace, sign_in: SignIn, clock: time_machine.Traveller, who: str

@@ -937,7 +937,12 @@ def cannot_place(assessment: Assessment, old: Any, new: Any) -> bool:
 
 
 @given(definitions(), definitions(), st.data())
-@settings(max_examples=15, deadline=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
+@settings(
+    max_examples=15 if connection.vendor == "sqlite" else 5,
+    deadline=None,
+    phases=[Phase.generate],
+    suppress_health_check=list(HealthCheck),
+)
 def test_listed_is_what_restating_cannot_place(
     make_risk: MakeRisk, one: dict[str, Any], other: dict[str, Any], data: st.DataObject
 ) -> None:

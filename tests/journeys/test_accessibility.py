@@ -17,11 +17,34 @@ AXE = ROOT / "node_modules/axe-core/axe.min.js"
 
 # Routes that are no page of their own: they only take a POST, are a part of a page, a file, or a redirect.
 NO_PAGE = {
+    "monitoring:arm",
+    "monitoring:archive_indicator",
+    "monitoring:add_reading",
+    "monitoring:tie",
+    "monitoring:arm_at_limit",
+    "monitoring:never_arm",
+    "monitoring:delete_reading",
+    "monitoring:tie_risk",
+    "monitoring:untie",
+    "monitoring:move_review",
+    "monitoring:read_notices",
+    "monitoring:add_channel",
+    "monitoring:try_channel",
+    "monitoring:delete_channel",
+    "monitoring:try_webhook",
+    "monitoring:delete_webhook",
+    "monitoring:api_indicators",
+    "monitoring:api_readings",
+    "monitoring:answer_review",  # these two want a token: tests/monitoring/test_mail_links.py
+    "monitoring:unsubscribe",
     "accounts:logout",
     "accounts:login",  # asked for by itself below, as nobody is logged in there
     "accounts:delete_team",
     "accounts:give_role",
     "accounts:take_role",
+    "accounts:revoke_token",
+    "health",
+    "health_work",
     "jobs:run_now",
     "jobs:retry",
     "jobs:progress",
@@ -103,6 +126,26 @@ painted.definition["bands"][1]["review_days"] = "monthly"
 painted.save()
 print(sound.pk, painted.pk)
 """
+WATCHED = """
+import datetime as dt
+from django.utils import timezone
+from monitoring import indicators
+from monitoring.deliveries import new_secret
+from monitoring.models import DriftFlag, Indicator, Reading, Webhook
+from riskreg.accounts.models import User
+from risks.models import Risk
+risk, now, maria = Risk.objects.open().first(), timezone.now(), User.objects.get(username="maria")
+one = Indicator.objects.create(name="Satisfaction", team=risk.team, owner=maria, warning=4, limit=2, unit="points")
+indicators.tie(indicator=one, risk=risk, ratio=4, by=maria, now=now)
+for n in range(5):
+    measured = [indicators.Measured(one.pk, now - dt.timedelta(days=n), 4 - n / 2)]
+    indicators.record(measured, source=Reading.Source.HAND, by=maria, now=now)
+flag = DriftFlag.objects.filter(risk__state="live").last() or DriftFlag.objects.create(
+    risk=risk, raised_at=now, since=now.date(), before=20, after=60, strength=5, from_entry=1
+)
+webhook = Webhook.objects.create(name="Ticket system", url="https://tickets.example.com/hook", secret=new_secret())
+print(flag.pk, one.pk, webhook.pk)
+"""
 OUTLOOK = """
 from crm.models import Customer
 from monitoring.models import Forecast, RevenueTarget
@@ -153,7 +196,12 @@ def ids(embedded: Stack) -> dict[str, str]:
     sound, painted = _last_words(embedded, METHODS)
     (opinions,) = _last_words(embedded, OPINIONS)
     forecast, target, customer = _last_words(embedded, OUTLOOK)
+    flag, indicator, webhook = _last_words(embedded, WATCHED)
     return {
+        "monitoring:flag": flag,
+        "monitoring:indicator": indicator,
+        "monitoring:edit_indicator": indicator,
+        "monitoring:edit_webhook": webhook,
         "risk_id": out[0],
         "risks": out[0],
         "responses:edit": out[1],

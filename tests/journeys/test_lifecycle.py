@@ -60,12 +60,17 @@ def journey(stack: Stack, visit: Callable[..., Person], username: str) -> Person
     assert after < before
     assert page.locator(".waterfall tbody tr").count() == 3
 
+    # A small team that wants to hear of everything.
+    stack.manage(
+        "shell", "-c",
+        "from monitoring.models import MonitoringSettings as S; S.load(); S.objects.update(false_flags_per_week=100)",
+    )  # fmt: skip
     # A risk that was steady for long is judged much worse, again and again.
     person.go(f"/risks/?q={known[:20]}")
     page.click(f'a.risk-title:has-text("{known[:20]}")')
     page.wait_for_url("**/risks/*/")
     drifting = person.at()
-    for impact in (4, 5, 5):
+    for impact in (4, 5, 5, 4, 5, 5):
         person.go(f"{drifting}assess/")
         page.click(f'[data-likelihood="5"][data-impact="{impact}"]')
         page.click("button.btn-primary:visible")
@@ -104,15 +109,16 @@ def journey(stack: Stack, visit: Callable[..., Person], username: str) -> Person
 
 
 def _title_of_a_steady_risk(stack: Stack, username: str) -> str:
-    """One with a long history that the sample left without a flag."""
+    """The steadiest with a long history that the sample left without a flag."""
     out = stack.manage(
         "shell",
         "-v0",
         "-c",
-        "from risks.models import Risk; from django.db.models import Count; "
+        "from risks.models import Risk; from django.db.models import Count, Max, Min; "
         f"print(Risk.objects.open().filter(team__path__startswith=__import__('riskreg.accounts.models').accounts.models."
         f"Membership.objects.get(user__username='{username}').team.path, flags=None)"
-        ".annotate(n=Count('assessments')).filter(n__gte=8, n__lte=14).order_by('pk').first().title)",
+        ".annotate(n=Count('assessments'), spread=Max('scores__score') - Min('scores__score'))"
+        ".filter(n__gte=8).order_by('spread').first().title)",
     )
     return out.strip().splitlines()[-1]
 

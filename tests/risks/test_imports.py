@@ -470,7 +470,7 @@ def test_a_broken_off_import_shows_nothing_and_then_everything_once(
     assert not Risk.objects.filter(state="staged").exists()
     assert Risk.history.filter(history_type="+").count() == 26
     assert batch.rows.filter(applied=True).count() == 26
-    assert Job.objects.get().done == 26
+    assert Job.objects.get(kind="risks.tasks.apply_import").done == 26
 
 
 def test_a_double_click_starts_one_job(cast: SimpleNamespace) -> None:
@@ -479,7 +479,7 @@ def test_a_double_click_starts_one_job(cast: SimpleNamespace) -> None:
     imports.start(batch=batch, by=cast.max)
     imports.start(batch=stale, by=cast.max)
     assert Job.objects.count() == 1
-    assert batch.job == stale.job == Job.objects.get().pk
+    assert batch.job == stale.job == Job.objects.get(kind="risks.tasks.apply_import").pk
     assert jobs.run(batch.job, now_fn=timezone.now)
     imports.start(batch=ImportBatch.objects.get(pk=batch.pk), by=cast.max)
     assert Job.objects.count() == 1

@@ -7,7 +7,7 @@ from typing import Any
 from django.core.management.base import BaseCommand
 from django.utils import timezone
 
-from monitoring.actions import queue_due_digests
+from monitoring.digests import queue_due_digests
 from riskreg.jobs import actions as jobs
 from riskreg.jobs.models import Job
 

@@ -82,6 +82,21 @@ def days_until(date: dt.date | None) -> str:
 
 
 @register.filter
+def elapsed(time: dt.timedelta | None) -> str:
+    """A length of time in its largest unit: 40 s, 3 min, 5 h, 2 days; nothing for None."""
+    if time is None:
+        return ""
+    seconds = int(time.total_seconds())
+    if seconds < 60:
+        return _("%(n)d s") % {"n": seconds} if seconds else _("under 1 s")
+    if seconds < 3600:
+        return _("%(n)d min") % {"n": seconds // 60}
+    if seconds < 2 * 86400:
+        return _("%(n)d h") % {"n": seconds // 3600}
+    return _("%(n)d days") % {"n": seconds // 86400}
+
+
+@register.filter
 def is_past(date: dt.date | None) -> bool:
     return date is not None and date < timezone.localdate()
 

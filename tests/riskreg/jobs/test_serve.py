@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
@@ -158,6 +159,25 @@ def test_each_child_comes_back_after_a_kill(served: Served) -> None:
         assert f"{name} ended (signal 9)" in served.read()
     assert served.status() == 200
     assert served.job_done()
+
+
+def test_scheduler_and_worker_give_signs_of_life(served: Served) -> None:
+    def roles() -> list[str]:
+        import sqlite3
+
+        with sqlite3.connect(served.var / "riskreg.sqlite3") as database:
+            database.execute("DELETE FROM jobs_heartbeat WHERE datetime(seen_at) < datetime('now', '-1 minute')")
+            return [row[0] for row in database.execute("SELECT DISTINCT role FROM jobs_heartbeat ORDER BY role")]
+
+    def work() -> dict[str, Any]:
+        with urllib.request.urlopen(f"http://127.0.0.1:{served.port}/health/work/", timeout=20) as answer:
+            assert answer.status == 200
+            read: dict[str, Any] = json.load(answer)
+            return read
+
+    wait_for(lambda: roles() == ["scheduler", "worker"], "a heartbeat of each")
+    assert work()["status"] == "ok"
+    assert 0 <= work()["scheduler_seconds"] <= 60
 
 
 def test_what_a_killed_child_had_started_ends_too(served: Served) -> None:
