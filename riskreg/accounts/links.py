@@ -32,7 +32,7 @@ def read(purpose: str, token: str, *, max_age: dt.timedelta, now: dt.datetime) -
     """What the token says. Raises LinkInvalid, and LinkExpired when it was made longer ago than ``max_age``."""
     try:
         user_id, subject, second = _signer(purpose).unsign_object(token)
-    except signing.BadSignature as error:
+    except (signing.BadSignature, UnicodeError) as error:  # half a surrogate pair cannot even be compared
         raise LinkInvalid from error
     opened = Opened(user_id, subject, dt.datetime.fromtimestamp(second, tz=dt.UTC))
     if now - opened.made_at > max_age:

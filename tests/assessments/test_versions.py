@@ -527,7 +527,7 @@ def test_responses_and_evidence_count_under_the_new_method_as_before(make_risk: 
 
 
 def test_the_statements_do_not_depend_on_the_number_of_risks(make_risk: MakeRisk, cast: SimpleNamespace) -> None:
-    one = make_risk(levels=(3, 3), at=NOW)
+    one = make_risk(levels=(5, 5), at=NOW)
 
     def statements() -> int:
         method = draft(definition(combination="worst"))

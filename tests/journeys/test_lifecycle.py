@@ -70,9 +70,9 @@ def journey(stack: Stack, visit: Callable[..., Person], username: str) -> Person
     page.click(f'a.risk-title:has-text("{known[:20]}")')
     page.wait_for_url("**/risks/*/")
     drifting = person.at()
-    for impact in (4, 5, 5, 4, 5, 5):
+    for _ in range(6):
         person.go(f"{drifting}assess/")
-        page.click(f'[data-likelihood="5"][data-impact="{impact}"]')
+        page.click('[data-likelihood="5"][data-impact="5"]')
         page.click("button.btn-primary:visible")
         page.wait_for_url(f"**{drifting}")
 
