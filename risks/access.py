@@ -140,6 +140,14 @@ def saved_views(user: Person) -> QuerySet[SavedView]:
     return SavedView.objects.filter(Q(user=user.pk) | Q(shared=True))
 
 
+def get_own_view(user: Person, pk: int) -> SavedView:
+    """A view a person saved herself, or Http404; those shared with her she may use but not change."""
+    found = SavedView.objects.filter(pk=pk, user=user.pk).first()
+    if found is None:
+        raise Http404
+    return found
+
+
 def visible_observations(user: Person) -> ObservationQuerySet:
     """Observations of a person's teams; one linked to a risk is seen only with that risk."""
     seen: ObservationQuerySet = Observation.objects.filter(team__in=reach.of(user).viewer)

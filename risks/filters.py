@@ -10,6 +10,7 @@ import django_filters as filters
 from django import forms
 from django.contrib.auth.models import AnonymousUser
 from django.db.models import Q
+from django.http import QueryDict
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -32,6 +33,15 @@ class Choices:
     @classmethod
     def of(cls, user: User | AnonymousUser) -> Choices:
         return cls(scores.active_method().bands, list(Category.objects.all()), list(access.teams_seen(user)))
+
+
+def asked_for(parameters: QueryDict) -> str:
+    """Of an address of the register what it filters and sorts by, to be saved; the page it is on is left out."""
+    kept = QueryDict(mutable=True)
+    for name in (*RegisterFilter.base_filters, "sort"):
+        if value := parameters.get(name, ""):
+            kept[name] = value[:200]
+    return kept.urlencode()
 
 
 class RegisterFilter(filters.FilterSet):

@@ -18,7 +18,7 @@ from django.utils.translation import gettext_lazy as _
 from crm.models import Customer
 from riskreg.accounts.models import Team, User
 from risks import access
-from risks.models import Category, Observation, Risk
+from risks.models import Category, Observation, Risk, SavedView
 from risks.register_files.cells import FIRST_YEAR, LAST_YEAR
 from risks.register_files.unreadable import MAX_BYTES
 
@@ -296,11 +296,26 @@ class CategoryForm(forms.ModelForm):
 class CustomerForm(forms.ModelForm):
     class Meta:
         model = Customer
-        fields = ["name", "annual_revenue"]
+        fields = ["name", "annual_revenue", "renews_on"]
+        widgets = {"renews_on": DayInput()}
 
     def clean_name(self) -> str:
         name: str = " ".join(self.cleaned_data["name"].split())
         # The team is no field here, so the constraint is not checked by the form itself.
         if Customer.objects.filter(team=self.instance.team, name__iexact=name).exclude(pk=self.instance.pk).exists():
             raise forms.ValidationError(_("This team already has a customer of this name."))
+        return name
+
+
+class SavedViewForm(forms.ModelForm):
+    class Meta:
+        model = SavedView
+        fields = ["name", "shared"]
+        help_texts = {"shared": _("Each reader sees of it only the risks that she may see.")}
+
+    def clean_name(self) -> str:
+        name: str = " ".join(self.cleaned_data["name"].split())
+        # The person is no field here, so the constraint is not checked by the form itself.
+        if SavedView.objects.filter(user=self.instance.user, name=name).exclude(pk=self.instance.pk).exists():
+            raise forms.ValidationError(_("You already have a view of this name."))
         return name

@@ -1,6 +1,6 @@
 from django.urls import path
 
-from risks.views import categories, customers, identify, imports, register, risk
+from risks.views import categories, customers, identify, imports, register, risk, saved
 
 app_name = "risks"
 urlpatterns = [
@@ -8,6 +8,10 @@ urlpatterns = [
     path("capture/", register.capture, name="capture"),
     path("duplicates/", register.duplicates, name="duplicates"),
     path("export/<slug:kind>/", register.export, name="export"),
+    path("views/", saved.views, name="views"),
+    path("views/new/", saved.add_view, name="add_view"),
+    path("views/<int:pk>/", saved.edit_view, name="edit_view"),
+    path("views/<int:pk>/delete/", saved.delete_view, name="delete_view"),
     path("new/", risk.new, name="new"),
     path("bin/", risk.bin_page, name="bin"),
     path("<int:pk>/", risk.show, name="show"),

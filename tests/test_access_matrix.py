@@ -61,7 +61,7 @@ from riskreg.mail.models import LocalMessage
 from risks import access
 from risks.actions import capture_risk, delete_risk
 from risks.imports import Options
-from risks.models import Category, CoverSheet, ImportBatch, ImportRow, Observation, Risk, ScoreEntry
+from risks.models import Category, CoverSheet, ImportBatch, ImportRow, Observation, Risk, SavedView, ScoreEntry
 
 # --- the rules -------------------------------------------------------------------------------------------
 
@@ -264,6 +264,12 @@ RULES: dict[tuple[str, str], Rule] = {
     ("risks:capture", "POST"): CAPTURERS,
     ("risks:duplicates", "GET"): EVERYBODY,
     ("risks:export", "GET"): for_all("csv xlsx").of("export"),
+    ("risks:views", "GET"): EVERYBODY,
+    ("risks:add_view", "GET"): EVERYBODY,
+    ("risks:add_view", "POST"): EVERYBODY,
+    ("risks:edit_view", "GET"): MINE.of("view"),
+    ("risks:edit_view", "POST"): MINE.of("view"),
+    ("risks:delete_view", "POST"): MINE.of("view"),
     ("risks:new", "GET"): CAPTURERS,
     ("risks:new", "POST"): CAPTURERS,
     ("risks:bin", "GET"): EVERYBODY,
@@ -480,7 +486,7 @@ def build_world() -> World:
             "recurring": {"there": ("rescore",), "absent": ("nothing",)},
             "dead_job": {"there": (_job(people["bystander"], state="dead", finished_at=timezone.now()).pk,), **ABSENT},
         },
-        own={kind: {} for kind in ("message", "digest", "job", "import", "finished_import", "token", "channel")},
+        own={kind: {} for kind in ("message", "digest", "job", "import", "finished_import", "token", "channel", "view")},
     )
     for name in (*SIGNED_IN, "bystander"):
         _belongings(world, name)
@@ -602,6 +608,7 @@ def _belongings(world: World, name: str) -> None:
         "job": _job(user),
         "channel": Channel.objects.create(user=user, service="slack", name="My chat", address=_SLACK),
         "token": tokens.create(user=user, name="Script", may_write=False, days=30, now=now)[0],
+        "view": SavedView.objects.create(user=user, name="Mine", query="owner=me"),
         "import": batches[0],
         "finished_import": batches[1],
     }
@@ -783,6 +790,8 @@ DATA: dict[str, Callable[[World, str, str], dict[str, Any]]] = {
     "risks:dismiss": _form(reason="Old"),
     "risks:import": _upload_fields,
     "risks:import_columns": _form(date_order="auto", fallback_category="process", column_0="title"),
+    "risks:add_view": _form(name="Another view"),
+    "risks:edit_view": _form(name="Another name"),
     "risks:edit_customer": _form(name="Another name", annual_revenue=5),
     "risks:add_category": _form(name_en="Newest", position=9),
     "risks:edit_category": _form(name_en="Renamed", position=9),

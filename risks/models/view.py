@@ -13,7 +13,7 @@ class SavedView(models.Model):
 
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="saved_views")
     name = models.CharField(_("name"), max_length=100)
-    query = models.CharField(max_length=1000)  # of the register's address
+    query = models.CharField(max_length=4000)  # of the register's address
     shared = models.BooleanField(_("everybody may use it"), default=False)
 
     class Meta:

@@ -23,7 +23,7 @@ def customers(request: HttpRequest) -> HttpResponse:
         .select_related("team")
         .annotate(open_risks=Count("risks", filter=Q(risks__in=seen))),
         template="risks/customers.html",
-        orders={"name": "name", "revenue": "annual_revenue", "risks": "open_risks"},
+        orders={"name": "name", "revenue": "annual_revenue", "renewal": "renews_on", "risks": "open_risks"},
         default_order="name",
         context={"editable": set(access.teams_worked_in(request.user).values_list("pk", flat=True))},
     )

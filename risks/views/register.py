@@ -32,6 +32,7 @@ ORDERS = {
     "identified": "identified_on",
     "number": "pk",
 }
+_VIEWS_IN_MENU = 20  # the page of all views has the rest
 
 
 @require_safe
@@ -48,6 +49,7 @@ def register_page(request: HttpRequest) -> HttpResponse:
         context={
             "capture": _capture_form(request, choices) if access.may_capture(request.user) else None,
             "bands": choices.bands,
+            "views": access.saved_views(request.user)[:_VIEWS_IN_MENU],
         },
     )
 
