@@ -1,11 +1,11 @@
 """Has a score settled at a new level? A robust change-point test with an autocorrelation correction.
 
-Plain Python and NumPy. Method: docs/decisions.md, B4 and B3. In short: clip the history around
-its median, compare the mean before with the mean after every possible change, allow for the noise remembering its own
-last value, and report the strongest change as a normal score z. A caller flags when `strength >= threshold(N)`.
+Plain Python and NumPy. Method: docs/decisions.md, B4 and B3. In short: clip the history around its median, compare the
+mean before with the mean after every possible change, allow for the noise remembering its own last value, and report
+the strongest change as a normal score z. A caller flags when the strength reaches one of `limits(N)`.
 
 Only real evaluations belong in a history: a score carried forward makes the noise look sticky. After a flag, the caller
-starts the history again at `split`.
+starts the history again at `split`; which of the limits applies then depends on whether somebody confirmed the flag.
 """
 
 import math
@@ -34,10 +34,15 @@ BORROWED_MIN_SERIES = 20
 # ones would be taken for independent and flagged up to eight times too often.
 _ONE_KIND = 0.13
 
-# After a flag the history restarts at the change, and the extreme stretch that raised a false one tends to end in
-# another. Measured on quiet registers of all kinds of noise, restarts included (bench/drift.py): with N raised by so
-# much, the register keeps to about the flags it promised.
-RESTART_COST = 3.5
+# What N is multiplied by before h(N) is looked up, so that a whole register keeps to the flags a week it promised.
+# Both are fitted to "false flags with restarts, mixed" of bench/drift.py, which shows them at h(N) alone beside it.
+# Of every history (N/100)^.4, never less than 1: h(N) was measured on normal noise, and heavy and sticky noise reaches
+# it the more often the further out it lies.
+TAIL_FROM = 100.0
+TAIL_POWER = 0.4
+# Of one that begins at a flag nobody confirmed as many times more: it begins with an extreme stretch, and coming back
+# from that looks like a second change.
+RESTART_COST = 8.0
 
 RHYTHM_MIN_POINTS = 28
 RHYTHM_MIN_WEEKS = 3
@@ -92,6 +97,14 @@ class Drift:
         return 1 if self.after >= self.before else -1
 
 
+@dataclass(frozen=True)
+class Limits:
+    """Strength from which a history is flagged: usually, and where it begins at a flag nobody confirmed."""
+
+    usual: float
+    restarted: float
+
+
 def threshold(evaluations_per_false_flag: float) -> float:
     """Strength h(N) that quiet noise reaches once in N evaluations of one risk (B4, interpolated in log N).
 
@@ -105,16 +118,25 @@ def threshold(evaluations_per_false_flag: float) -> float:
 
 
 def evaluations_per_false_flag(risks: int, evaluations_per_week: float, flags_per_week: float) -> float:
-    """N for `threshold` from what a reader can judge: accepted false flags a week over the whole register (B4).
+    """N for `limits` from what a reader can judge: accepted false flags a week over the whole register (B4).
 
-    risks: how many are watched. evaluations_per_week: of one risk. Never below the smallest N of the table, 52.
+    risks: how many are watched. evaluations_per_week: of one risk. Never below 1: no more flags than evaluations.
     Raises ValueError for a negative or non-finite argument, and for flags_per_week = 0 (no threshold promises that).
     """
     if not (math.isfinite(evaluations_per_week) and evaluations_per_week >= 0 and risks >= 0):
         raise ValueError("risks and evaluations per week must be finite and not negative")
     if not (math.isfinite(flags_per_week) and flags_per_week > 0):
         raise ValueError("flags per week must be positive and finite")
-    return max(THRESHOLDS[0][0], risks * evaluations_per_week / flags_per_week)
+    return max(1.0, risks * evaluations_per_week / flags_per_week)
+
+
+def limits(evaluations_per_false_flag: float) -> Limits:
+    """The strengths that keep a register of any noise to one false flag in so many evaluations, restarts included.
+
+    Never below h(52) nor above h(20 000), where `threshold` ends. Raises ValueError as that does.
+    """
+    wanted = evaluations_per_false_flag * max(1.0, evaluations_per_false_flag / TAIL_FROM) ** TAIL_POWER
+    return Limits(usual=threshold(wanted), restarted=threshold(RESTART_COST * wanted))
 
 
 def detect(series: Series, phi_prior: float = PHI_PRIOR, prior_weight: float = PRIOR_WEIGHT) -> Drift | None:

@@ -44,6 +44,7 @@ class History:
     entries: Integers  # ids of ledger rows or readings
     at: NDArray[np.datetime64]
     values: NDArray[np.float64]
+    after_doubt: bool  # begins at a flag that nobody confirmed
 
 
 def look_for_drift(claim: Claim) -> int:
@@ -53,7 +54,7 @@ def look_for_drift(claim: Claim) -> int:
     reading = Reading.objects.aggregate(newest=Max("pk"))["newest"] or 0
     if (entry, reading) == (config.seen_entry, config.seen_reading) == (config.checked_entry, config.checked_reading):
         return 0
-    threshold = drift.threshold(_evaluations_per_false_flag(config, now=claim.now()))
+    limits = drift.limits(_evaluations_per_false_flag(config, now=claim.now()))
     moved = ScoreEntry.objects.filter(cause__in=DRIFT_CAUSES, pk__gt=config.checked_entry).values("risk")
     risks = list(Risk.objects.open().filter(pk__in=moved).order_by("pk").values_list("pk", flat=True))
     read = Reading.objects.filter(pk__gt=config.checked_reading).values("indicator")
@@ -62,10 +63,10 @@ def look_for_drift(claim: Claim) -> int:
     raised = 0
     for start in range(0, len(risks), _CHUNK):
         with claim.fenced():
-            raised += _flag_risks(risks[start : start + _CHUNK], method, config, threshold=threshold, at=claim.now())
+            raised += _flag_risks(risks[start : start + _CHUNK], method, config, limits=limits, at=claim.now())
     for start in range(0, len(indicators), _CHUNK):
         with claim.fenced():
-            raised += _flag_indicators(indicators[start : start + _CHUNK], config, threshold=threshold, at=claim.now())
+            raised += _flag_indicators(indicators[start : start + _CHUNK], config, limits=limits, at=claim.now())
     with claim.fenced():
         # One look late: a row whose transaction was still open in this look has a smaller id than the newest. And only
         # now, so that a run that was broken off looks at the same again.
@@ -109,14 +110,14 @@ def _evaluations_per_false_flag(config: MonitoringSettings, *, now: dt.datetime)
     scored = ScoreEntry.objects.filter(cause__in=DRIFT_CAUSES, at__gt=since, risk__in=Risk.objects.open()).count()
     read = Reading.objects.filter(at__gt=since, indicator__in=Indicator.objects.live()).count()
     a_week = max((scored + read) / _WEEKS, 1.0)
-    return drift.RESTART_COST * drift.evaluations_per_false_flag(1, a_week, config.false_flags_per_week)
+    return drift.evaluations_per_false_flag(1, a_week, config.false_flags_per_week)
 
 
 # --- raising ---------------------------------------------------------------------------------------------
 
 
 def _flag_risks(
-    risk_ids: Sequence[int], method: ScoringMethod, config: MonitoringSettings, *, threshold: float, at: dt.datetime
+    risk_ids: Sequence[int], method: ScoringMethod, config: MonitoringSettings, *, limits: drift.Limits, at: dt.datetime
 ) -> int:
     """Detect and flag one chunk: the statements do not depend on its size.
 
@@ -135,7 +136,7 @@ def _flag_risks(
         values[places] = [np.nan if (score := again[pk]) is None else score for pk in pks[places].tolist()]
     past = DriftFlag.objects.filter(risk__in=risk_ids).values_list("risk", "from_entry", "state")
     histories = _histories(owners, pks, moments, values, list(past))
-    changes = _changes([h.values for h in histories], config.score_autocorrelation, threshold)
+    changes = _changes(histories, [h.values for h in histories], config.score_autocorrelation, limits)
     drifting = [histories[place] for place, _ in changes]
     flags = [_flag(history, change, at=at) for history, (_, change) in zip(drifting, changes, strict=True)]
     for flag, history in zip(flags, drifting, strict=True):
@@ -148,7 +149,7 @@ def _flag_risks(
 
 
 def _flag_indicators(
-    indicator_ids: Sequence[int], config: MonitoringSettings, *, threshold: float, at: dt.datetime
+    indicator_ids: Sequence[int], config: MonitoringSettings, *, limits: drift.Limits, at: dt.datetime
 ) -> int:
     points = Reading.objects.filter(indicator__in=indicator_ids).order_by("indicator", "at", "pk")
     owners, pks, moments, values = arrays.read(
@@ -162,7 +163,7 @@ def _flag_indicators(
         for h in histories
     ]
     flags = []
-    for place, change in _changes(series, config.reading_autocorrelation, threshold):
+    for place, change in _changes(histories, series, config.reading_autocorrelation, limits):
         history = histories[place]
         flag = _flag(history, change, at=at)
         indicator = indicators[history.owner]
@@ -193,10 +194,10 @@ def _histories(
 
     None for an owner whose flag stands unanswered. ``past`` holds (owner, entry, state) of all its flags.
     """
-    restarts: dict[int, int] = {}
+    restarts: dict[int, tuple[int, bool]] = {}
     still_open: set[int] = set()
     for owner, entry, state in past:
-        restarts[owner] = max(entry, restarts.get(owner, 0))
+        restarts[owner] = max((entry, state != DriftFlag.State.CONFIRMED), restarts.get(owner, (0, False)))
         if state == DriftFlag.State.OPEN:
             still_open.add(owner)
     found, starts = np.unique(owners, return_index=True)
@@ -206,18 +207,29 @@ def _histories(
         if owner in still_open:
             continue
         span = slice(start, end)
-        kept = np.flatnonzero((entries[span] >= restarts.get(owner, 0)) & ~np.isnan(values[span]))[-drift.MAX_POINTS :]
-        histories.append(History(owner, entries[span][kept], at[span][kept], values[span][kept]))
+        since, doubted = restarts.get(owner, (0, False))
+        kept = np.flatnonzero((entries[span] >= since) & ~np.isnan(values[span]))
+        # Once the stretch that raised the flag has left the history, it troubles it no more.
+        after_doubt = doubted and len(kept) <= drift.MAX_POINTS
+        kept = kept[-drift.MAX_POINTS :]
+        histories.append(History(owner, entries[span][kept], at[span][kept], values[span][kept], after_doubt))
     return histories
 
 
 def _changes(
-    series: Sequence[NDArray[np.float64]], borrowed: float | None, threshold: float
+    histories: Sequence[History],
+    series: Sequence[NDArray[np.float64]],
+    borrowed: float | None,
+    limits: drift.Limits,
 ) -> list[tuple[int, drift.Drift]]:
-    """The places of the series that drift, and how."""
+    """The places of the histories that drift, and how. ``series`` holds their values, without a weekly rhythm."""
     prior = (drift.PHI_PRIOR, drift.PRIOR_WEIGHT) if borrowed is None else (borrowed, drift.BORROWED_WEIGHT)
     found = drift.detect_many(series, *prior)
-    return [(place, c) for place, c in enumerate(found) if c is not None and c.strength >= threshold]
+    return [
+        (place, change)
+        for place, (history, change) in enumerate(zip(histories, found, strict=True))
+        if change is not None and change.strength >= (limits.restarted if history.after_doubt else limits.usual)
+    ]
 
 
 def _flag(history: History, change: drift.Drift, *, at: dt.datetime) -> DriftFlag:

@@ -37,6 +37,17 @@ def test_delay_counts_from_the_first_changed_point_and_leaves_out_who_was_flagge
     assert bench.delays(statistic, 5).tolist() == [1, 7, 150]
 
 
+def test_after_a_flag_the_history_restarts_under_the_other_limit():
+    """Series that step at 30, 60, 90, ...: each step is a flag, under whichever limit it comes."""
+    values = np.random.default_rng(3).normal(size=(2, bench.POINTS)) + 20 * (np.arange(bench.POINTS) // 30 % 2)
+    both = bench.Limits(usual=4, restarted=4)
+    assert bench.flags_with_restarts(values, [bench.BY_ITSELF], both) == (2, 10, 2 * EVALUATIONS)
+    once = bench.Limits(usual=4, restarted=1e6)
+    assert bench.flags_with_restarts(values, [bench.BY_ITSELF], once) == (2, 0, 2 * EVALUATIONS)
+    never = bench.Limits(usual=1e6, restarted=0)
+    assert bench.flags_with_restarts(values, [bench.BY_ITSELF], never) == (0, 0, 2 * EVALUATIONS)
+
+
 def test_changes_begin_with_the_fifty_first_point():
     assert bench.change("step of 2 sd")[49:52].tolist() == [0, 2, 2]
     assert bench.change("ramp of .1 sd")[49:53] == pytest.approx([0, 0.1, 0.2, 0.3])

@@ -244,20 +244,21 @@ def test_one_wild_value_is_no_drift_but_a_step_is():
     assert all(found.strength >= RARE for found in detect_many(list(stepped)))
 
 
-def test_quiet_noise_is_flagged_about_as_often_as_promised():
-    flags = evaluations = 0
-    series = list(noise(8, 100, 200))
-    starts = [0] * len(series)
+def test_a_quiet_register_of_heavy_and_sticky_noise_keeps_its_promise_with_restarts():
+    drawn = np.random.default_rng(8).standard_t(3, size=(140, 200))
+    sticky = drawn[70:]
+    for now in range(1, 200):
+        sticky[:, now] = 0.5 * sticky[:, now - 1] + math.sqrt(0.75) * sticky[:, now]
+    held, flags = drift.limits(365), 0
+    starts = [0] * len(drawn)
     for now in range(20, 201):
-        found = detect_many([one[start:now] for one, start in zip(series, starts, strict=True)])
+        found = detect_many([one[start:now] for one, start in zip(drawn, starts, strict=True)])
         for place, change in enumerate(found):
-            evaluations += change is not None
-            if change is not None and change.strength >= RARE:
+            if change is not None and change.strength >= (held.restarted if starts[place] else held.usual):
                 flags += 1
                 starts[place] += change.split
-    # About 18 000 evaluations at one in 365: 50 expected.
-    assert 25 < flags < 90
-    assert 17_000 < evaluations <= 100 * 181
+    # 140 x 181 evaluations at one in 365: 69 promised. With h(365) for every history there are 153.
+    assert 0.7 * 69 <= flags <= 1.6 * 69
 
 
 def test_sticky_noise_is_forgiven_more_when_the_prior_says_so():
@@ -291,8 +292,28 @@ def test_threshold_refuses_what_is_no_count(count):
 def test_budget_of_the_register_becomes_evaluations_per_flag():
     assert drift.evaluations_per_false_flag(1000, 7, 2) == 3500
     assert drift.threshold(3500) == pytest.approx(3.85, abs=0.01)
-    assert drift.evaluations_per_false_flag(3, 1, 2) == 52
-    assert drift.evaluations_per_false_flag(0, 7, 2) == 52
+    assert drift.evaluations_per_false_flag(3, 1, 2) == 1.5
+    assert drift.evaluations_per_false_flag(0, 7, 2) == 1
+
+
+def test_who_accepts_many_false_flags_gets_the_lowest_limit_of_the_table():
+    assert drift.limits(1) == drift.Limits(usual=2.49, restarted=2.49)
+    assert drift.limits(52).usual == 2.49
+    assert drift.limits(100).usual == 2.75
+
+
+def test_limits_are_those_of_rarer_noise_the_further_out_and_after_a_flag_nobody_confirmed():
+    assert drift.limits(1000).usual == pytest.approx(drift.threshold(1000 * 10**0.4))
+    assert drift.limits(200).restarted == pytest.approx(drift.threshold(8 * 200 * 2**0.4))
+    for count in np.geomspace(7, 20_000, 50):
+        held = drift.limits(count)
+        assert drift.threshold(count) <= held.usual <= held.restarted
+
+
+@pytest.mark.parametrize("count", [0, -1, math.inf, math.nan])
+def test_limits_refuse_what_is_no_count(count):
+    with pytest.raises(ValueError, match="positive and finite"):
+        drift.limits(count)
 
 
 @pytest.mark.parametrize(

@@ -203,3 +203,42 @@ def test_more_accepted_false_flags_make_the_detector_keener(make_risk: MakeRisk)
     assert look() == 0
     MonitoringSettings.objects.update(false_flags_per_week=100, checked_entry=0)
     assert look() == 1
+
+
+def test_a_small_register_that_accepts_many_false_flags_hears_of_a_steady_risk_judged_anew(
+    make_risk: MakeRisk,
+) -> None:
+    """Three equal judgements and six of two other levels: 2.7, between h(52) and what twice that budget asks for."""
+    tell(make_risk(), [61.0, 61.0, 61.0, 80.0, 100.0, 100.0, 80.0, 100.0, 100.0], first=NOW - 8 * DAY)
+    MonitoringSettings.objects.update_or_create(pk=1, defaults={"false_flags_per_week": 100})
+    assert look() == 1
+    assert drift.limits(52).usual < DriftFlag.objects.get().strength < drift.threshold(2 * 52)
+
+
+@pytest.mark.parametrize(("state", "raised"), [("confirmed", 1), ("false", 0)])
+def test_a_change_after_a_false_alarm_must_be_the_clearer(
+    make_risk: MakeRisk, cast: SimpleNamespace, state: str, raised: int
+) -> None:
+    MonitoringSettings.objects.update_or_create(pk=1, defaults={"false_flags_per_week": 0.1})
+    risk = make_risk()
+    tell(risk, step_series(), first=NOW - 29 * DAY)
+    look()
+    answer_flag(flag=DriftFlag.objects.get(), state=state, note="", by=cast.mona, at=NOW + HOUR)
+    tell(risk, [value + 16.5 for value in QUIET[:6]], first=NOW + DAY)  # a strength of 3.0, about 1.5 higher
+    assert look(NOW + 7 * DAY) == raised
+
+
+def test_a_false_alarm_asks_for_more_only_while_the_history_begins_with_it(
+    make_risk: MakeRisk, cast: SimpleNamespace
+) -> None:
+    MonitoringSettings.objects.update_or_create(pk=1, defaults={"false_flags_per_week": 0.1})
+    risk = make_risk()
+    tell(risk, step_series(), first=NOW - 219 * DAY)
+    look()
+    answer_flag(flag=DriftFlag.objects.get(), state="false", note="", by=cast.mona, at=NOW)
+    # With the ten since the change 200, the last ten of them .7 higher: a strength of 3.0.
+    tell(risk, [value + 15 for value in QUIET * 18], first=NOW - 189 * DAY)
+    tell(risk, [value + 15.7 for value in QUIET], first=NOW - 9 * DAY)
+    assert look(NOW + HOUR) == 0
+    tell(risk, [55.7], first=NOW + HOUR)
+    assert look(NOW + DAY) == 1
