@@ -17,10 +17,11 @@ from assessments.models import Method
 from assessments.versions import draft_from, save_draft
 from crm.actions import customer_named
 from crm.models import Customer
+from monitoring import indicators
 from monitoring.digests import queue_due_digests
 from monitoring.flags import answer_flag
 from monitoring.forecasts import start_forecast
-from monitoring.models import DriftFlag, RevenueTarget, Subscription
+from monitoring.models import ArmedBy, Delivery, DriftFlag, Indicator, Notice, Reading, RevenueTarget, Subscription
 from responses.actions import accept_risk, save_response, set_action_status
 from responses.models import Action, Response
 from riskreg.accounts.actions import save_team, set_role
@@ -28,7 +29,7 @@ from riskreg.accounts.models import Team, User
 from riskreg.jobs import actions as jobs
 from riskreg.jobs.models import Job
 from risks.actions import capture_risk, close_risk, link_observation
-from risks.models import Category, Observation, Risk
+from risks.models import Category, Observation, Risk, SavedView
 
 CONTENT = Path(__file__).with_name("sample_register.json")
 PASSWORD = "sample-register"  # noqa: S105  printed at start; the sample refuses to load into a production database
@@ -92,10 +93,14 @@ class Sample:
             yield self._ago(item["days_ago"], 8), lambda at, item=item: self._observe(item, at)
             if item["risk"]:
                 yield self._ago(item["days_ago"], 15), lambda at, item=item: self._link(item, at)
+        for item in self.content["indicators"]:
+            yield from self._indicator(item)
         yield self._ago(95, 22), self._night
         yield self._ago(93, 10), self._answer_flags
         yield self._ago(12, 22), self._night
         yield self._ago(7, 9), self._digests
+        yield self._ago(3, 22), self._night
+        yield self._ago(2, 22), self._forget_old_news
         yield self.now, self._night
         yield self.now, self._outlook
         yield self._ago(1, 16), self._ask
@@ -170,11 +175,15 @@ class Sample:
             )
             for step in planned["actions"]
         ]
+        for made in (response, *steps):
+            made._history_date, made._history_user = at, risk.owner
         planned["made"] = save_response(response=response, actions=steps, at=at)
         planned["steps"] = steps
 
     def _finish(self, planned: dict[str, Any], number: int, at: dt.datetime) -> None:
-        set_action_status(action=planned["steps"][number], status=Action.Status.DONE, at=at)
+        step = planned["steps"][number]
+        step._history_date, step._history_user = at, step.owner
+        set_action_status(action=step, status=Action.Status.DONE, at=at)
 
     def _accept(self, item: dict[str, Any], at: dt.datetime) -> None:
         accepted = item["acceptance"]
@@ -206,13 +215,58 @@ class Sample:
     def _link(self, item: dict[str, Any], at: dt.datetime) -> None:
         link_observation(observation=item["made"], risk=self.risks[item["risk"]], bearing=item["bearing"], at=at)
 
+    def _indicator(self, item: dict[str, Any]) -> Iterator[Event]:
+        """Set up the day before its first reading, tied to risks as they appear, and read in its rhythm."""
+        days = [item["since_days"] + n * item["every_days"] for n in reversed(range(len(item["readings"])))]
+        identified = {risk["key"]: risk["identified_days_ago"] for risk in self.content["risks"]}
+        yield self._ago(days[0] + 1, 9), lambda at: self._set_up(item, at)
+        for tied in item["ties"]:
+            first = min(days[0], identified[tied["risk"]])
+            yield self._ago(first, 13), lambda at, tied=tied: self._tie(item, tied, at)
+        if item["arms"]:
+            yield self._ago(item["since_days"] + 1, 13), lambda _: self._arm_at_limit(item)
+        for day, value in zip(days, item["readings"], strict=True):
+            yield self._ago(day, 12), lambda at, value=value: self._read(item, value, at)
+
+    def _set_up(self, item: dict[str, Any], at: dt.datetime) -> None:
+        team = self.teams[item["team"]]
+        indicator = Indicator(
+            team=team,
+            customer=customer_named(name=item["customer"] or "", team=_top(team)),
+            owner=self.people[item["owner"]],
+            created_at=at,
+            **{name: item[name] for name in ("name", "measure", "unit", "direction", "warning", "limit")},
+            stale_after_days=item["stale_after_days"],
+        )
+        indicators.save(indicator=indicator, now=at)
+        item["made"] = indicator
+
+    def _tie(self, item: dict[str, Any], tied: dict[str, Any], at: dt.datetime) -> None:
+        risk = self.risks[tied["risk"]]
+        indicators.tie(indicator=item["made"], risk=risk, ratio=tied["ratio"], by=self.people[item["owner"]], now=at)
+
+    def _arm_at_limit(self, item: dict[str, Any]) -> None:
+        contingency = self.risks[item["arms"]].responses.get(kind="contingency")
+        ArmedBy.objects.create(response=contingency, indicator=item["made"])
+
+    def _read(self, item: dict[str, Any], value: float, at: dt.datetime) -> None:
+        measured = indicators.Measured(item["made"].pk, at, value)
+        by = self.people[item["owner"]]
+        indicators.record([measured], source=Reading.Source.HAND, by=by, now=at)
+
+    def _forget_old_news(self, at: dt.datetime) -> None:
+        """What people were told up to here they have read; nobody's first day begins with a year's mail."""
+        Notice.objects.update(read_at=at, remind_at=None)
+        Job.objects.filter(pk__in=Job.objects.filter(kind="monitoring.tasks.deliver").unfinished()).delete()
+        Delivery.objects.update(sent_at=at)
+
     def _night(self, at: dt.datetime) -> None:
         job = jobs.run_now("rescore", by=None, now=at)
         jobs.run(job.pk, now_fn=lambda: at)
 
     def _answer_flags(self, at: dt.datetime) -> None:
         for flag in DriftFlag.objects.filter(state=DriftFlag.State.OPEN).select_related("risk__owner"):
-            by = flag.risk.owner or self.people["admin"]
+            by = (flag.risk.owner if flag.risk is not None else None) or self.people["admin"]
             answer_flag(flag=flag, state=DriftFlag.State.CONFIRMED, note="", by=by, at=at)
 
     def _digests(self, at: dt.datetime) -> None:
@@ -246,7 +300,10 @@ class Sample:
         """What can be lost at each customer, next year's targets, a forecast against each, and a draft to try."""
         for item in self.content["customers"]:
             company = _top(self.teams[item["team"]])
-            Customer.objects.filter(name=item["name"], team=company).update(annual_revenue=item["revenue"])
+            renews_on = (at + dt.timedelta(days=item["renews_in_days"])).date() if "renews_in_days" in item else None
+            Customer.objects.filter(name=item["name"], team=company).update(
+                annual_revenue=item["revenue"], renews_on=renews_on
+            )
         year = at.year + 1
         for item in self.content["targets"]:
             target = RevenueTarget.objects.create(
@@ -261,6 +318,12 @@ class Sample:
                 team=target.team, target=target, months=12, correlation=0.0, by=self.people["admin"], at=at
             )
             jobs.run(forecast.job or 0, now_fn=lambda: at)
+        SavedView.objects.create(
+            user=self.people["maria"],
+            name="Beyond appetite 超出风险偏好",
+            query="status=open&state=beyond",
+            shared=True,
+        )
         draft = draft_from(source=Method.objects.get(state=Method.State.ACTIVE), by=self.people["admin"], at=at)
         definition = copy.deepcopy(draft.definition)
         definition["bands"][2]["threshold"] = 55

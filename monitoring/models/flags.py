@@ -60,11 +60,14 @@ class DriftFlag(models.Model):
         return self.state == self.State.OPEN
 
     @property
+    def has_risen(self) -> bool:
+        return self.after > self.before
+
+    @property
     def is_worse(self) -> bool:
-        higher = self.after > self.before
         if self.indicator is not None:
-            return higher == (self.indicator.direction == Indicator.Direction.HIGHER)
-        return higher
+            return self.has_risen == (self.indicator.direction == Indicator.Direction.HIGHER)
+        return self.has_risen
 
 
 class LimitAlert(models.Model):

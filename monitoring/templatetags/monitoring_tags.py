@@ -17,6 +17,8 @@ from riskreg.ui.templatetags.ui import percent
 
 register = template.Library()
 
+_NOTHING = 0.0005  # of the exposure: less is shown as nothing
+
 
 @register.filter
 def reason_text(reason: Reason | Mapping[str, Any]) -> str:
@@ -26,8 +28,10 @@ def reason_text(reason: Reason | Mapping[str, Any]) -> str:
         "judgement": _("assessed anew"),
         "response": _("response: %(label)s") % {"label": one.label},
     }.get(one.kind, one.label)
-    if one.factor is None:
+    if one.factor is None or abs(one.factor - 1) < _NOTHING:
         return said
+    if one.factor >= 2:
+        return f"{said}, × {number_format(one.factor, 1 if one.factor < 10 else 0)}"
     share = one.factor - 1
     return f"{said}, {'+' if share > 0 else ''}{percent(share)}"
 

@@ -187,6 +187,16 @@ class Person:
             assert time.monotonic() < deadline, f"{selector} never appeared on {path}"
             self.page.wait_for_timeout(250)
 
+    def score(self) -> int:
+        """On a risk's page: the score it shows."""
+        return int(self.page.locator(".big-score strong").inner_text())
+
+    def run_now(self, name: str) -> None:
+        """As an administrator: start a recurring job."""
+        self.go("/jobs/")
+        self.page.click(f'form[action="/jobs/run/{name}/"] button')
+        self.page.wait_for_selector(".alert-success")
+
 
 @pytest.fixture
 def visit(chromium: Browser) -> Iterator[Callable[..., Person]]:

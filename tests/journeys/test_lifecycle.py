@@ -39,7 +39,7 @@ def journey(stack: Stack, visit: Callable[..., Person], username: str) -> Person
     page.fill("[name=evidence]", "Two of three tenders lost on price")
     page.click("button.btn-primary:visible")
     page.wait_for_url(f"**{risk_path}")
-    before = _score(person)
+    before = person.score()
     assert before > 70
     assert page.locator(".waterfall tbody tr").count() == 2
 
@@ -56,7 +56,7 @@ def journey(stack: Stack, visit: Callable[..., Person], username: str) -> Person
     page.wait_for_url(f"**{risk_path}")
     page.wait_for_selector(".actions li")
     assert page.locator(".actions li").count() == 2
-    after = _score(person)
+    after = person.score()
     assert after < before
     assert page.locator(".waterfall tbody tr").count() == 3
 
@@ -78,12 +78,12 @@ def journey(stack: Stack, visit: Callable[..., Person], username: str) -> Person
 
     # The night job, started by the administrator from the page, done by the worker.
     admin = visit(stack, "admin")
-    _run_now(admin, "rescore")
+    admin.run_now("rescore")
     person.reload_until(f'a.risk-title[href="{drifting}"]', "/flags/")
     assert known[:20] in page.inner_text("#table")
 
     # The digest is due, is written and sent by the worker, and is read in the inbox.
-    _run_now(admin, "send_digests")
+    admin.run_now("send_digests")
     person.reload_until("a.fw-bold", "/inbox/")
     arrived = page.locator("tbody tr").count()
     # That one may have left before the flag was raised, on the timetable; so one more is asked for.
@@ -121,16 +121,6 @@ def _title_of_a_steady_risk(stack: Stack, username: str) -> str:
         ".filter(n__gte=8).order_by('spread').first().title)",
     )
     return out.strip().splitlines()[-1]
-
-
-def _score(person: Person) -> int:
-    return int(person.page.locator(".big-score strong").inner_text())
-
-
-def _run_now(admin: Person, name: str) -> None:
-    admin.go("/jobs/")
-    admin.page.click(f'form[action="/jobs/run/{name}/"] button')
-    admin.page.wait_for_selector(".alert-success")
 
 
 @pytest.mark.browser
