@@ -11,13 +11,13 @@ from assessments.actions import Judgement, assess_risks
 from assessments.method import Level
 from assessments.models import Assessment
 from assessments.queries import active_method
+from crm.spreadsheets import cells
+from crm.spreadsheets.cells import BadCell, DateOrder
+from crm.spreadsheets.table import Cell
 from riskreg.accounts.models import Team
 from risks.models import Risk
 from risks.models.category import localised
 from risks.register import Changes, Column, Problem, Value
-from risks.register_files import cells
-from risks.register_files.cells import BadCell, DateOrder
-from risks.register_files.table import Cell
 
 # What other registers call the five steps of a scale, mildest first; used where a method has five levels.
 _LIKELIHOOD_WORDS = (

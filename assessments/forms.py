@@ -16,10 +16,10 @@ from assessments import ranges
 from assessments.actions import Number
 from assessments.method import Level, MethodSpec
 from assessments.models import Assessment
+from crm.spreadsheets import cells
 from riskreg.accounts.models import User
 from risks.forms import DayInput, in_years
 from risks.models.category import localised
-from risks.register_files import cells
 
 Given = Assessment.Given
 

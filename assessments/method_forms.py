@@ -21,8 +21,8 @@ from assessments import check_messages
 from assessments.method import FEWEST_LEVELS, MOST_BANDS, MOST_DIMENSIONS, MOST_LEVELS
 from assessments.method_changes import Definition, colours_of_exposure
 from assessments.method_checks import ADVICE, FEWEST_BANDS, LONGEST_KEY, Place, Problem
+from crm.spreadsheets import cells
 from risks.models.category import localised
-from risks.register_files import cells
 
 Data = Mapping[str, str]  # what was posted
 

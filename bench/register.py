@@ -90,10 +90,10 @@ def _page(size: int) -> Iterator[Figure]:
 def _import(size: int) -> Iterator[Figure]:
     from django.utils import timezone
 
+    from crm.spreadsheets.reading import read_table
     from riskreg.accounts.models import Team
     from riskreg.jobs import actions as jobs
     from risks import imports, planning
-    from risks.register_files.reading import read_table
 
     lines = ["Risk ID,Title,Category,Likelihood,Impact,Mitigation"]
     lines += [f"N{n},Imported risk {n},market,{n % 5 + 1},{n % 5 + 1},Talk to the customer" for n in range(size)]

@@ -117,7 +117,10 @@ def _chat(delivery: Delivery, user: User, channel: Channel, *, now: dt.datetime)
 def send_chat(channel: Channel, body: str) -> bool:
     """Whether the chat service took a message."""
     robot = Apprise()
-    robot.add(chat.robot(channel.service, channel.address))
+    try:
+        robot.add(chat.robot(channel.service, channel.address))
+    except chat.NotAnAddress:  # taken when the rules were others
+        return False
     return bool(robot.notify(body=body))
 
 

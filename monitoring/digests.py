@@ -8,7 +8,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from django.conf import settings
-from django.db.models import Count, OuterRef, Q, Subquery, Sum
+from django.db.models import Case, Count, Exists, OuterRef, Q, QuerySet, Subquery, Sum, Value, When
 from django.http import QueryDict
 from django.template.loader import render_to_string
 from django.urls import reverse
@@ -18,7 +18,7 @@ from django.utils.text import get_valid_filename
 from assessments.queries import active_method, asked_of
 from assessments.stage import ScoringMethod
 from monitoring import digest, happenings, queries, reasons
-from monitoring.models import Digest, Event, Subscription
+from monitoring.models import Digest, Event, Indicator, Subscription
 from responses.models import Action
 from riskreg.accounts import links, reach
 from riskreg.accounts.middleware import zone_named
@@ -34,6 +34,7 @@ from risks.models.risk import RiskQuerySet
 _ASKED_FOR = "now-"
 _FOLLOWED = 100  # of a reader's own risks, the largest
 _LISTED = 20
+_OLD_NEWS = 5  # what was told before is only called to mind
 _FIRST_LOOK_BACK = dt.timedelta(days=7)
 # Events a digest tells; reviews and actions stand under what is due.
 _TOLD = ("flag", "limit", "appetite", "armed")
@@ -171,7 +172,7 @@ def digest_content(subscription: Subscription, *, previous: Digest | None, now: 
     events = list(
         Event.objects.filter(kind__in=_TOLD)
         .filter(Q(at__gt=since) | Q(ended_at__gt=since) | Q(ended_at=None))
-        .filter(Q(risk__in=risks) | Q(indicator__in=queries.visible_indicators(user)))
+        .filter(Q(risk__in=risks) | Q(indicator__in=_indicators_in_scope(subscription, risks)))
         .select_related("risk__sheet", "indicator")[: 4 * _LISTED]
     )
     actions = list(
@@ -203,13 +204,15 @@ def digest_content(subscription: Subscription, *, previous: Digest | None, now: 
         "stale": list(queries.stale_indicators(user, now=now)[:_LISTED]),
     }
     open_events = [e for e in events if e.ended_at is None]
+    standing = [e for e in open_events if e.at <= since]
     content: dict[str, Any] = {
         "top": [(place, risk) for place, risk in enumerate(top, start=1)],
         "moved": [(followed[m.risk_id], m, why.get(m.risk_id)) for m in changed.moved[:_LISTED]],
         "entered": [(followed[pk], why.get(pk)) for pk in changed.entered],
         "left": [followed[pk] for pk in changed.left if pk in followed],
         "events": [_told(e) for e in open_events if e.at > since][:_LISTED],
-        "standing": [_told(e) for e in open_events if e.at <= since][:_LISTED],
+        "standing": [_told(e) for e in standing[:_OLD_NEWS]],
+        "standing_more": len(standing[_OLD_NEWS:]),
         "settled": [_told(e) for e in events if e.ended_at is not None and e.ended_at > since][:_LISTED],
         "closed": closed,
         "done": [a for a in actions if a.status == Action.Status.DONE][:_LISTED],
@@ -243,21 +246,47 @@ def _in_scope(subscription: Subscription, method: ScoringMethod) -> RiskQuerySet
         return risks
     asked = QueryDict(subscription.view.query, mutable=True)
     asked["status"] = "all"
-    teams = [Team(pk=pk, path=path) for pk, path in reach.team_paths(user).items()]
+    paths, team = reach.team_paths(user), asked.get("team", "")
+    if team.isdecimal() and len(team) < 18 and int(team) not in paths:
+        # A team above her own: of it she gets what she may see.
+        paths |= dict(Team.objects.filter(pk=int(team)).values_list("pk", "path"))
+    teams = [Team(pk=pk, path=path) for pk, path in paths.items()]
     categories = [SimpleNamespace(pk=pk) for pk in asked.getlist("category") if pk.isdecimal()]
     choices = Choices(method.bands, categories, teams)  # type: ignore[arg-type]  # names are not shown here
     narrowed = RegisterFilter(asked, queryset=risks, request=SimpleNamespace(user=user), choices=choices)
-    found: RiskQuerySet = narrowed.qs
+    # What the view asks for may be there no more, such as a band of a former method: then nothing, not everything.
+    found: RiskQuerySet = narrowed.qs if narrowed.form.is_valid() else risks.none()
     return found
 
 
+def _indicators_in_scope(subscription: Subscription, risks: RiskQuerySet) -> QuerySet[Indicator]:
+    """Of the indicators a reader sees: where her digest is narrowed, her own, her teams', and those of its risks."""
+    user = subscription.user
+    seen = queries.visible_indicators(user)
+    about = Q(owner=user) | Exists(risks.filter(ties__indicator=OuterRef("pk")))
+    if subscription.view is not None or subscription.scope == Subscription.Scope.MINE:
+        return seen.filter(about)
+    teams = reach.own_teams(user) if subscription.scope == Subscription.Scope.TEAM else []
+    return seen.filter(about | Q(team__in=teams)) if teams else seen
+
+
 def _followed(risks: RiskQuerySet, user: User, before: digest.Memory | None) -> list[Risk]:
-    """Risks whose scores are compared from digest to digest: those of the last one, and the reader's own largest."""
-    mine = risks.open().filter(owner=user, sheet__score__isnull=False).order_by("-sheet__score", "pk")
-    asked = Q(pk__in=mine.values("pk")[:_FOLLOWED])
-    if before is not None:
-        asked |= Q(pk__in=before.scores)
-    return list(risks.filter(asked).select_related("sheet", "owner")[: 4 * _FOLLOWED])
+    """Risks whose scores are compared from digest to digest: the reader's own largest, and those of the last one.
+
+    No subquery with a limit: where PostgreSQL expects one risk and there are a thousand it is done for each of them.
+    """
+    known = set(before.scores) if before else set()
+    own = Q(owner=user, status=Risk.Status.OPEN, sheet__score__isnull=False)
+    known_first = [Case(When(pk__in=known, then=Value(0)), default=Value(1))] if known else []
+    found = list(
+        risks.filter(own | Q(pk__in=known))
+        .select_related("sheet", "owner")
+        .order_by(*known_first, "-sheet__score", "pk")[: len(known) + _FOLLOWED]
+    )
+    mine = [risk for risk in found if risk.owner_id == user.pk and risk.is_open and risk.sheet.score is not None]
+    mine = sorted(mine, key=lambda risk: (-(risk.sheet.score or 0), risk.pk))[:_FOLLOWED]
+    largest = {risk.pk for risk in mine}
+    return [*mine, *(risk for risk in found if risk.pk in known - largest)][: 4 * _FOLLOWED]
 
 
 def _why(risk_ids: set[int], *, since: dt.datetime) -> dict[int, SimpleNamespace]:

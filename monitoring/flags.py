@@ -289,11 +289,8 @@ def _severity(flag: DriftFlag, band: int | None, method: ScoringMethod) -> int:
 
 
 def _tell_of_indicators(flags: Sequence[DriftFlag], *, at: dt.datetime) -> None:
-    news = []
-    for flag in flags:
-        owner = flag.indicator.owner_id if flag.indicator is not None else None
-        news.append(_happening(flag, frozenset([owner] if owner is not None else []), Severity.NORMAL))
-    notices.tell(news, at=at)
+    to = notices.responsible_for_indicators([f.indicator for f in flags if f.indicator is not None])
+    notices.tell([_happening(f, to[f.indicator_id], Severity.NORMAL) for f in flags if f.indicator_id in to], at=at)
 
 
 def _happening(flag: DriftFlag, to: frozenset[int], severity: int) -> Happening:

@@ -6,8 +6,9 @@ import datetime as dt
 
 from django.db import transaction
 
+from crm.models import Target
 from monitoring import portfolio
-from monitoring.models import Forecast, RevenueTarget
+from monitoring.models import Forecast
 from riskreg.accounts.models import Team, User
 from riskreg.jobs.actions import Claim, enqueue
 
@@ -15,7 +16,7 @@ from riskreg.jobs.actions import Claim, enqueue
 def start_forecast(
     *,
     team: Team | None,
-    target: RevenueTarget | None,
+    target: Target | None,
     months: int,
     correlation: float,
     by: User | None,

@@ -11,7 +11,8 @@ from django.core.validators import FileExtensionValidator
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
-from crm.models import Measure
+from crm.models import Measure, Target
+from crm.spreadsheets.unreadable import MAX_BYTES
 from monitoring import chat
 from monitoring.happenings import KINDS
 from monitoring.models import (
@@ -20,7 +21,6 @@ from monitoring.models import (
     Indicator,
     MonitoringSettings,
     Preference,
-    RevenueTarget,
     Severity,
     Subscription,
     Tie,
@@ -34,12 +34,11 @@ from risks import access
 from risks.access import saved_views
 from risks.forms import DayInput, TeamChoice, in_years, indented, only_choice
 from risks.models import Risk
-from risks.register_files.unreadable import MAX_BYTES
 
 
 class TargetForm(forms.ModelForm):
     class Meta:
-        model = RevenueTarget
+        model = Target
         fields = ["name", "team", "starts_on", "ends_on", "amount", "expected"]
         widgets = {"starts_on": DayInput(), "ends_on": DayInput()}
 
@@ -56,7 +55,7 @@ class ForecastForm(forms.Form):
 
     team = forms.ModelChoiceField(queryset=Team.objects.none(), required=False, label=_("Whose risks"))
     target = forms.ModelChoiceField(
-        queryset=RevenueTarget.objects.none(), required=False, label=_("Against"), empty_label=_("No target")
+        queryset=Target.objects.none(), required=False, label=_("Against"), empty_label=_("No target")
     )
     months = forms.IntegerField(
         label=_("Months"), min_value=1, max_value=60, initial=12, help_text=_("With a target, its period counts.")
@@ -77,7 +76,7 @@ class ForecastForm(forms.Form):
         team.required = not everything
         team.empty_label = _("All teams") if everything else None
         own = Q(team__in=team.queryset)
-        target.queryset = RevenueTarget.objects.filter(own | Q(team__isnull=True) if everything else own)
+        target.queryset = Target.objects.filter(own | Q(team__isnull=True) if everything else own)
 
 
 class ScheduleForm(forms.Form):
@@ -321,6 +320,8 @@ class WebhookForm(forms.ModelForm):
         widget=forms.CheckboxSelectMultiple,
         help_text=_("None chosen: all."),
     )
+
+    url = forms.URLField(label=_("Address"), max_length=500, assume_scheme="https")
 
     class Meta:
         model = Webhook

@@ -217,8 +217,9 @@ def _alarm(crossed: Sequence[Crossed], *, now: dt.datetime) -> None:
     for indicator_id, risk_id in tied.values_list("indicator", "risk"):
         risks[indicator_id].append(risk_id)
     to = notices.responsible_for({pk for ids in risks.values() for pk in ids})
+    own = notices.responsible_for_indicators([i for i, _ in crossed])
     notices.tell(
-        [_news(i, alert, [user for pk in risks[i.pk] for user in to.get(pk, ())]) for i, alert in crossed], at=now
+        [_news(i, alert, own[i.pk].union(*(to.get(pk, ()) for pk in risks[i.pk]))) for i, alert in crossed], at=now
     )
     # A price is a matter of review as soon as it moves noticeably, other things at their limit.
     prices = [i for i, _ in crossed if i.measure == Measure.PRICE_INDEX]
@@ -233,12 +234,11 @@ def _alarm(crossed: Sequence[Crossed], *, now: dt.datetime) -> None:
     tell_armed(arm_contingencies(list(arming), at=now), now=now)
 
 
-def _news(indicator: Indicator, alert: LimitAlert, owners: Sequence[int]) -> Happening:
-    to = {*owners} if indicator.owner_id is None else {*owners, indicator.owner_id}
+def _news(indicator: Indicator, alert: LimitAlert, to: frozenset[int]) -> Happening:
     return Happening(
         kind="limit",
         key=f"limit:{alert.pk}",
-        to=frozenset(to),
+        to=to,
         severity=Severity.HIGH if alert.kind == LimitAlert.Kind.LIMIT else Severity.NORMAL,
         indicator_id=indicator.pk,
         details={"level": alert.kind, "value": alert.value, "unit": indicator.unit},

@@ -65,11 +65,12 @@ def _reviews(today: dt.date) -> Iterator[Happening]:
 
 def _actions(today: dt.date) -> Iterator[Happening]:
     overdue = Action.objects.to_do().filter(due__lt=today, response__risk__in=Risk.objects.open()).order_by("pk")
-    for pk, day, title, owner, risk in overdue.values_list("pk", "due", "title", "owner", "response__risk"):
+    columns = ("pk", "due", "title", "owner", "owner__is_active", "response__risk")
+    for pk, day, title, owner, is_here, risk in overdue.values_list(*columns):
         yield Happening(
             "action",
             f"action:{pk}:{day}",
-            frozenset([owner] if owner is not None else []),
+            frozenset([owner] if owner is not None and is_here else []),
             Severity.HIGH,
             risk,
             details={"title": title, "due": str(day)},
@@ -87,9 +88,16 @@ def _acceptances(today: dt.date) -> Iterator[Happening]:
 
 
 def _jobs() -> Iterator[Happening]:
-    for job in Job.objects.dead().order_by("pk"):
+    """One matter for each kind and day: what makes one job fail makes hundreds fail, and mails that tell of it too."""
+    told = set()
+    for job in Job.objects.dead().order_by("finished_at", "pk"):
+        if job.finished_at is None or (group := (job.kind, job.finished_at.date())) in told:
+            continue
+        told.add(group)
         reason = job.error.strip().rsplit("\n", 1)[-1][:_REASON]
-        yield Happening("job", f"job:{job.pk}", frozenset(), Severity.HIGH, details={"job": job.kind, "reason": reason})
+        # Tried again and given up again is another matter.
+        key = f"job:{job.pk}:{job.finished_at:%Y%m%dT%H%M%S}"
+        yield Happening("job", key, frozenset(), Severity.HIGH, details={"job": job.kind, "reason": reason})
 
 
 def _with_people(chunk: list[Happening]) -> list[Happening]:

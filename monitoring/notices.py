@@ -12,7 +12,7 @@ from django.db import transaction
 from django.db.models import Q
 
 from monitoring.happenings import KINDS
-from monitoring.models import Channel, Delivery, Event, Notice, Preference, Severity, Webhook
+from monitoring.models import Channel, Delivery, Event, Indicator, Notice, Preference, Severity, Webhook
 from monitoring.reminding import goes_to_manager, next_reminder
 from riskreg.accounts.models import Membership, Team, User
 from riskreg.jobs.actions import enqueue_many
@@ -74,7 +74,9 @@ def settle(keys: Collection[str], *, at: dt.datetime) -> None:
 
 def remind(*, now: dt.datetime) -> int:
     """Say it again to those whose matter is still open, or to their managers after that; returns to how many."""
-    due = Notice.objects.filter(remind_at__lte=now, event__ended_at=None).select_related("event", "user", "event__risk")
+    due = Notice.objects.filter(remind_at__lte=now, event__ended_at=None).select_related(
+        "event", "user", "event__risk", "event__indicator"
+    )
     with transaction.atomic():
         rows = list(due.order_by("remind_at", "pk").select_for_update(of=("self",))[:REMINDED_AT_ONCE])
         again = [n for n in rows if not goes_to_manager(n.event.severity, given=n.reminders)]
@@ -101,7 +103,8 @@ def remind(*, now: dt.datetime) -> int:
 
 
 def _team_of(notice: Notice) -> int | None:
-    return notice.event.risk.team_id if notice.event.risk is not None else None
+    matter = notice.event.risk or notice.event.indicator
+    return matter.team_id if matter is not None else None
 
 
 # --- whom ------------------------------------------------------------------------------------------------
@@ -117,6 +120,18 @@ def responsible_for(risk_ids: Collection[int]) -> dict[int, frozenset[int]]:
     return {
         pk: frozenset([owner]) if owner is not None and active else managers[team]
         for pk, owner, active, team, _ in risks
+    }
+
+
+def responsible_for_indicators(indicators: Collection[Indicator]) -> dict[int, frozenset[int]]:
+    """Who answers for each indicator: its owner, or where there is none (any more) the nearest managers of its team."""
+    owners = {i.owner_id for i in indicators if i.owner_id is not None}
+    active = set(User.objects.filter(pk__in=owners, is_active=True).values_list("pk", flat=True))
+    unowned = {i.team_id for i in indicators if i.owner_id not in active}
+    managers = _managers(dict(Team.objects.filter(pk__in=unowned).values_list("pk", "path"))) if unowned else {}
+    return {
+        i.pk: frozenset([i.owner_id]) if i.owner_id is not None and i.owner_id in active else managers[i.team_id]
+        for i in indicators
     }
 
 

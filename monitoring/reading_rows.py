@@ -10,11 +10,11 @@ from zoneinfo import ZoneInfo
 
 from django.utils.translation import gettext as _
 
+from crm.spreadsheets import cells
+from crm.spreadsheets.cells import BadCell, DateOrder
+from crm.spreadsheets.table import Cell
 from monitoring.indicators import Measured
 from monitoring.models import Indicator
-from risks.register_files import cells
-from risks.register_files.cells import BadCell, DateOrder
-from risks.register_files.table import Cell
 
 MOST_ROWS = 20_000
 _NOTE = 500

@@ -32,6 +32,9 @@ def confirm_review(*, risk: Risk, because: str, by: User, on: dt.date, at: dt.da
     """Record that a risk was looked at and is still valid; its next review moves on by its band."""
     with transaction.atomic():
         review = Review.objects.create(risk=risk, reviewed_on=on, reviewed_by=by, because=because, created_at=at)
+        # A day is each one's own: where something called for this look, it may have been tomorrow already.
+        ahead = ReviewReason.objects.filter(risk=risk, created_at__lte=at, answered_from=on + dt.timedelta(days=1))
+        ahead.update(answered_from=on)
         scores.rescore([risk.pk], cause=Cause.JUDGEMENT, at=at)
         told = Event.objects.standing().filter(kind="review", risk=risk).values_list("key", flat=True)
         notices.settle(list(told), at=at)

@@ -16,12 +16,12 @@ from assessments.actions import Judgement, Number, assess_risk
 from assessments.models import Method
 from assessments.versions import draft_from, save_draft
 from crm.actions import customer_named
-from crm.models import Customer
+from crm.models import Customer, Target
 from monitoring import indicators
 from monitoring.digests import queue_due_digests
 from monitoring.flags import answer_flag
 from monitoring.forecasts import start_forecast
-from monitoring.models import ArmedBy, Delivery, DriftFlag, Indicator, Notice, Reading, RevenueTarget, Subscription
+from monitoring.models import ArmedBy, Delivery, DriftFlag, Indicator, Notice, Reading, Subscription
 from responses.actions import accept_risk, save_response, set_action_status
 from responses.models import Action, Response
 from riskreg.accounts.actions import save_team, set_role
@@ -306,7 +306,7 @@ class Sample:
             )
         year = at.year + 1
         for item in self.content["targets"]:
-            target = RevenueTarget.objects.create(
+            target = Target.objects.create(
                 name=f"{item['name']} {year}",
                 team=self.teams[item["team"]],
                 starts_on=dt.date(year, 1, 1),

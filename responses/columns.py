@@ -8,6 +8,9 @@ from django.db.models import Prefetch
 from django.utils.translation import gettext as _
 from simple_history.utils import bulk_create_with_history, bulk_update_with_history
 
+from crm.spreadsheets import cells
+from crm.spreadsheets.cells import BadCell, DateOrder
+from crm.spreadsheets.table import Cell
 from responses import measure_text
 from responses.measure_text import Measure, Step
 from responses.models import Action, Kind, Response
@@ -16,9 +19,6 @@ from risks import scores
 from risks.columns import people_by_name
 from risks.models import Cause, Risk
 from risks.register import Changes, Column, Problem, Value
-from risks.register_files import cells
-from risks.register_files.cells import BadCell, DateOrder
-from risks.register_files.table import Cell
 
 
 def columns() -> list[Column]:

@@ -257,6 +257,7 @@ if REDIS_URL:
 else:
     BELL_DIR = VAR_DIR / "bell"
     CELERY_BROKER_URL = "filesystem://localhost"
+    CELERY_BROKER_TRANSPORT = "riskreg.jobs.bell_files:Transport"
     CELERY_BROKER_TRANSPORT_OPTIONS = {
         "data_folder_in": str(BELL_DIR),
         "data_folder_out": str(BELL_DIR),

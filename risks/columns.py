@@ -14,14 +14,14 @@ from django.utils.translation import gettext as _
 from simple_history.utils import bulk_create_with_history, bulk_update_with_history
 
 from crm.actions import customers_named
+from crm.spreadsheets import cells
+from crm.spreadsheets.cells import BadCell, DateOrder
+from crm.spreadsheets.table import Cell
+from crm.spreadsheets.writing import WritableCell
 from riskreg.accounts.models import Team, User
 from risks import scores
 from risks.models import Category, CoverSheet, Risk, Tag
 from risks.register import Change, Changes, Column, Problem, Value
-from risks.register_files import cells
-from risks.register_files.cells import BadCell, DateOrder
-from risks.register_files.table import Cell
-from risks.register_files.writing import WritableCell
 
 _FIELDS = (
     "title",

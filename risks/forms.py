@@ -16,11 +16,11 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from crm.models import Customer
+from crm.spreadsheets.cells import FIRST_YEAR, LAST_YEAR
+from crm.spreadsheets.unreadable import MAX_BYTES
 from riskreg.accounts.models import Team, User
 from risks import access
 from risks.models import Category, Observation, Risk, SavedView
-from risks.register_files.cells import FIRST_YEAR, LAST_YEAR
-from risks.register_files.unreadable import MAX_BYTES
 
 
 class DayInput(DateInput):

@@ -8,7 +8,7 @@ from typing import Any
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 
-from risks.register_files.unreadable import UnreadableFile
+from crm.spreadsheets.unreadable import UnreadableFile
 
 _FILE = {
     "empty": gettext_noop("The file has no content."),

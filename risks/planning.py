@@ -9,19 +9,19 @@ from typing import Any
 
 from django.db import transaction
 
+from crm.spreadsheets import cells
+from crm.spreadsheets.cells import BadCell, DateOrder
+from crm.spreadsheets.headings import find_header, propose_mapping
+from crm.spreadsheets.reading import read_table
+from crm.spreadsheets.table import Cell, is_blank
+from crm.spreadsheets.unreadable import UnreadableFile
+from crm.spreadsheets.writing import unescape
 from riskreg.accounts.models import Team, User
 from risks import register
 from risks.access import editable_risks, teams_worked_in, visible_risks
 from risks.columns import categories_by_name, people_by_name, team_paths
 from risks.models import Category, ImportBatch, ImportRow, Risk
 from risks.register import Column, Problem
-from risks.register_files import cells
-from risks.register_files.cells import BadCell, DateOrder
-from risks.register_files.headings import find_header, propose_mapping
-from risks.register_files.reading import read_table
-from risks.register_files.table import Cell, is_blank
-from risks.register_files.unreadable import UnreadableFile
-from risks.register_files.writing import unescape
 
 MAX_ROWS = 20_000
 Verdict = ImportRow.Verdict

@@ -16,12 +16,12 @@ from typing import Any, NamedTuple
 from django.conf import settings
 from django.utils.module_loading import import_string
 
+from crm.spreadsheets.cells import DateOrder
+from crm.spreadsheets.table import Cell
+from crm.spreadsheets.writing import WritableCell
 from riskreg.accounts.models import Team, User
 from risks.models import ImportBatch, Risk
 from risks.models.risk import RiskQuerySet
-from risks.register_files.cells import DateOrder
-from risks.register_files.table import Cell
-from risks.register_files.writing import WritableCell
 
 Value = Any  # JSON
 _EXPORT_CHUNK = 500

@@ -30,7 +30,7 @@ from assessments import elicitation
 from assessments.actions import Judgement, assess_risk
 from assessments.models import Elicitation, Method
 from assessments.versions import draft_from
-from crm.models import Customer
+from crm.models import Customer, Target
 from monitoring import portfolio
 from monitoring.deliveries import new_secret
 from monitoring.digests import write_digest
@@ -46,7 +46,6 @@ from monitoring.models import (
     LimitAlert,
     Notice,
     Reading,
-    RevenueTarget,
     Review,
     Subscription,
     Tie,
@@ -486,7 +485,9 @@ def build_world() -> World:
             "recurring": {"there": ("rescore",), "absent": ("nothing",)},
             "dead_job": {"there": (_job(people["bystander"], state="dead", finished_at=timezone.now()).pk,), **ABSENT},
         },
-        own={kind: {} for kind in ("message", "digest", "job", "import", "finished_import", "token", "channel", "view")},
+        own={
+            kind: {} for kind in ("message", "digest", "job", "import", "finished_import", "token", "channel", "view")
+        },
     )
     for name in (*SIGNED_IN, "bystander"):
         _belongings(world, name)
@@ -580,9 +581,9 @@ def _forecast(team: Team | None) -> Forecast:
     return forecast
 
 
-def _target() -> RevenueTarget:
+def _target() -> Target:
     year = timezone.localdate().year
-    return RevenueTarget.objects.create(
+    return Target.objects.create(
         name="The year", starts_on=dt.date(year, 1, 1), ends_on=dt.date(year, 12, 31), amount=1, expected=2
     )
 

@@ -19,11 +19,11 @@ from assessments.method_changes import Definition, rebuilt
 from assessments.method_checks import Problem, check, readable
 from assessments.method_forms import Editor, definition_of
 from assessments.models import Method
+from crm.spreadsheets import cells
 from riskreg.accounts.permissions import admin_only
 from riskreg.ui.htmx import wants_fragment
 from riskreg.ui.listing import list_page
 from risks.models import Category
-from risks.register_files import cells
 
 _LONGEST_NOTE = 500
 _LONGEST_ID = 18

@@ -1,6 +1,6 @@
 from monitoring.models.digests import Digest, Subscription
 from monitoring.models.flags import DriftFlag, LimitAlert
-from monitoring.models.forecasts import Forecast, RevenueTarget
+from monitoring.models.forecasts import Forecast
 from monitoring.models.indicators import ArmedBy, Indicator, Reading, Tie
 from monitoring.models.notices import Channel, Delivery, Event, Notice, Preference, Severity, Webhook
 from monitoring.models.reviews import Review, ReviewReason
@@ -20,7 +20,6 @@ __all__ = [
     "Notice",
     "Preference",
     "Reading",
-    "RevenueTarget",
     "Review",
     "ReviewReason",
     "Severity",

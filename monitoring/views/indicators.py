@@ -15,6 +15,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_GET, require_POST, require_safe
 
+from crm.spreadsheets.reading import read_table
+from crm.spreadsheets.unreadable import UnreadableFile
 from monitoring import curves, indicators, queries, reading_rows
 from monitoring.forms import ArmForm, IndicatorForm, ReadingForm, ReadingsFileForm, TieForm, TieIndicatorForm
 from monitoring.models import ArmedBy, Indicator, Reading, Tie
@@ -23,8 +25,6 @@ from riskreg.accounts.tokens import token_required
 from riskreg.ui.listing import list_page
 from risks import access, import_messages
 from risks.models import Risk
-from risks.register_files.reading import read_table
-from risks.register_files.unreadable import UnreadableFile
 
 _DRAWN = 200
 _LISTED = 50

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -14,7 +14,10 @@ from monitoring.forms import ChannelForm, PreferencesForm, WebhookForm
 from monitoring.models import Channel, Notice, Preference, Webhook
 from riskreg import outside
 from riskreg.accounts.permissions import admin_only
+from riskreg.sealed import seal, unseal
 from riskreg.ui.listing import list_page
+
+_NEW_SECRET = "new_webhook_secret"  # sealed: sessions lie in the database as they are
 
 
 @require_safe
@@ -39,17 +42,15 @@ def notices_page(request: HttpRequest) -> HttpResponse:
 def read_notices(request: HttpRequest) -> HttpResponse:
     """Mark one notice as read, or all of them."""
     mine = Notice.objects.filter(user=request.user, read_at=None)
-    pk = request.POST.get("notice", "")
-    if pk.isdecimal() and len(pk) < 18:
-        mine = mine.filter(pk=int(pk))
+    pk = request.POST.get("notice")
+    if pk is not None:
+        mine = mine.filter(pk=int(pk)) if pk.isdecimal() and len(pk) < 18 else mine.none()
     mine.update(read_at=timezone.now())
     return redirect("monitoring:notices")
 
 
 def preferences(request: HttpRequest) -> HttpResponse:
-    wishes = Preference.objects.filter(user=request.user)
-    initial = {f"{wish.kind}_{wish.medium}": wish.from_severity for wish in wishes}
-    form = PreferencesForm(request.POST or None, initial=initial, user=request.user)
+    form = _preferences_form(request, request.POST or None)
     if request.method == "POST" and form.is_valid():
         Preference.objects.bulk_create(
             [
@@ -65,6 +66,12 @@ def preferences(request: HttpRequest) -> HttpResponse:
     return _preferences_page(request, form=form, channel_form=ChannelForm())
 
 
+def _preferences_form(request: HttpRequest, data: QueryDict | None = None) -> PreferencesForm:
+    wishes = Preference.objects.filter(user=request.user)
+    initial = {f"{wish.kind}_{wish.medium}": wish.from_severity for wish in wishes}
+    return PreferencesForm(data, initial=initial, user=request.user)
+
+
 def _preferences_page(request: HttpRequest, *, form: PreferencesForm, channel_form: ChannelForm) -> HttpResponse:
     context = {
         "form": form,
@@ -78,7 +85,7 @@ def _preferences_page(request: HttpRequest, *, form: PreferencesForm, channel_fo
 def add_channel(request: HttpRequest) -> HttpResponse:
     form = ChannelForm(request.POST, instance=Channel(user=request.user))
     if not form.is_valid():
-        return _preferences_page(request, form=PreferencesForm(user=request.user), channel_form=form)
+        return _preferences_page(request, form=_preferences_form(request), channel_form=form)
     form.save()
     messages.success(request, _("“%(name)s” is added. Try it out.") % {"name": form.instance.name})
     return redirect("monitoring:preferences")
@@ -105,6 +112,12 @@ def delete_channel(request: HttpRequest, pk: int) -> HttpResponse:
 # --- webhooks --------------------------------------------------------------------------------------------
 
 
+def _new_secret(request: HttpRequest) -> str | None:
+    """The secret of a webhook made a moment ago: shown once."""
+    sealed = request.session.pop(_NEW_SECRET, None)
+    return unseal(sealed) if sealed else None
+
+
 @admin_only
 @require_safe
 def webhooks(request: HttpRequest) -> HttpResponse:
@@ -114,7 +127,7 @@ def webhooks(request: HttpRequest) -> HttpResponse:
         template="monitoring/webhooks.html",
         orders={"name": "name"},
         default_order="name",
-        context={"secret": request.session.pop("new_webhook_secret", None)},
+        context={"secret": _new_secret(request)},
     )
 
 
@@ -134,7 +147,7 @@ def _webhook_form(request: HttpRequest, webhook: Webhook) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         if is_new:
             form.instance.secret = deliveries.new_secret()
-            request.session["new_webhook_secret"] = form.instance.secret
+            request.session[_NEW_SECRET] = seal(form.instance.secret)
         form.save()
         messages.success(request, _("“%(name)s” is saved.") % {"name": webhook.name})
         return redirect("monitoring:webhooks")

@@ -13,10 +13,11 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
+from crm.models import Target
 from monitoring import curves
 from monitoring.forecasts import start_forecast
 from monitoring.forms import ForecastForm, TargetForm
-from monitoring.models import Forecast, RevenueTarget
+from monitoring.models import Forecast
 from responses.models import Response
 from riskreg.accounts.permissions import admin_only
 from riskreg.jobs.models import Job
@@ -106,7 +107,7 @@ def _names(request: HttpRequest, result: dict[str, Any]) -> dict[str, Any]:
 def targets(request: HttpRequest) -> HttpResponse:
     return list_page(
         request,
-        queryset=RevenueTarget.objects.select_related("team"),
+        queryset=Target.objects.select_related("team"),
         template="monitoring/targets.html",
         orders={"ends": "ends_on", "name": "name", "amount": "amount"},
         default_order="-ends",
@@ -115,15 +116,15 @@ def targets(request: HttpRequest) -> HttpResponse:
 
 @admin_only
 def add_target(request: HttpRequest) -> HttpResponse:
-    return _target_form(request, RevenueTarget())
+    return _target_form(request, Target())
 
 
 @admin_only
 def edit_target(request: HttpRequest, pk: int) -> HttpResponse:
-    return _target_form(request, get_object_or_404(RevenueTarget, pk=pk))
+    return _target_form(request, get_object_or_404(Target, pk=pk))
 
 
-def _target_form(request: HttpRequest, target: RevenueTarget) -> HttpResponse:
+def _target_form(request: HttpRequest, target: Target) -> HttpResponse:
     form = TargetForm(request.POST or None, instance=target)
     if request.method == "POST" and form.is_valid():
         form.save()
@@ -135,6 +136,6 @@ def _target_form(request: HttpRequest, target: RevenueTarget) -> HttpResponse:
 @admin_only
 @require_POST
 def delete_target(request: HttpRequest, pk: int) -> HttpResponse:
-    get_object_or_404(RevenueTarget, pk=pk).delete()
+    get_object_or_404(Target, pk=pk).delete()
     messages.success(request, _("The target is deleted. Forecasts made against it keep their figures."))
     return redirect("monitoring:targets")

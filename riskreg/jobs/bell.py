@@ -69,7 +69,7 @@ def prepare() -> None:
         return
     _make_folders()
     too_old = time.time() - EXPIRES
-    for message in Path(options["data_folder_in"]).glob("*.msg"):
+    for message in Path(options["data_folder_in"]).glob("*.msg*"):
         try:
             if message.stat().st_mtime < too_old:
                 message.unlink()

@@ -3,6 +3,7 @@ from risks.models.imports import ImportBatch, ImportRow
 from risks.models.observation import Observation
 from risks.models.risk import Risk, Tag
 from risks.models.score import Cause, CoverSheet, ScoreEntry
+from risks.models.suggestion import RuleSetting, Suggestion
 from risks.models.view import SavedView
 
 __all__ = [
@@ -13,7 +14,9 @@ __all__ = [
     "ImportRow",
     "Observation",
     "Risk",
+    "RuleSetting",
     "SavedView",
     "ScoreEntry",
+    "Suggestion",
     "Tag",
 ]

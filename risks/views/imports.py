@@ -13,12 +13,12 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST, require_safe
 
+from crm.spreadsheets.unreadable import UnreadableFile
 from riskreg.jobs.models import Job
 from riskreg.ui.listing import list_page
 from risks import access, import_messages, imports, planning, register
 from risks.forms import MappingForm, UploadForm
 from risks.models import ImportBatch, ImportRow
-from risks.register_files.unreadable import UnreadableFile
 
 _SAMPLES = 3
 

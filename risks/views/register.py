@@ -14,11 +14,11 @@ from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
+from crm.spreadsheets.writing import write_csv, write_xlsx
 from riskreg.ui.listing import list_page
 from risks import access, actions, queries, register
 from risks.filters import Choices, RegisterFilter
 from risks.forms import CaptureForm
-from risks.register_files.writing import write_csv, write_xlsx
 
 ORDERS = {
     "score": "sheet__score",

@@ -307,6 +307,14 @@ def fill_register(risks: int) -> None:
             cursor.execute(statement)
 
 
+def analyse() -> None:
+    """What PostgreSQL does by itself within a minute of so many new rows; plans made before then are hopeless."""
+    from django.db import connection
+
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE")
+
+
 def put_in_rescores(jobs: int, *, risks: int | None = None) -> None:
     """A register with at least three risks for each job, and the jobs, which score one of theirs after the other."""
     from riskreg.jobs.actions import enqueue_many

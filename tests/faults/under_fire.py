@@ -9,6 +9,7 @@ from __future__ import annotations
 from tests.faults.harness import (
     Counts,
     Stand,
+    analyse,
     mailed,
     put_in_rescores,
     queue_digests,
@@ -33,6 +34,7 @@ def work(size: int) -> tuple[Counts, bool]:
         put_in_rescores(half, risks=size * RISKS_EACH)
         _spread_over_teams()
         rescore()
+        analyse()
         first = [f"first-{n}" for n in range(size - half)]
         second = [f"second-{n}" for n in range(size)]
         subscribe(first)

@@ -147,9 +147,9 @@ webhook = Webhook.objects.create(name="Ticket system", url="https://tickets.exam
 print(flag.pk, one.pk, webhook.pk)
 """
 OUTLOOK = """
-from crm.models import Customer
-from monitoring.models import Forecast, RevenueTarget
-print(Forecast.objects.first().pk, RevenueTarget.objects.first().pk, Customer.objects.first().pk)
+from crm.models import Customer, Target
+from monitoring.models import Forecast
+print(Forecast.objects.first().pk, Target.objects.first().pk, Customer.objects.first().pk)
 """
 # Somebody answered and time is up, so the opinions are open.
 OPINIONS = """

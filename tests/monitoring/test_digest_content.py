@@ -8,6 +8,7 @@ from collections.abc import Callable
 from types import SimpleNamespace
 
 import pytest
+from django.conf import settings
 from django.core import mail
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
@@ -29,7 +30,6 @@ from tests.monitoring.times import DAY, HOUR, NOW
 
 MakeRisk = Callable[..., Risk]
 pytestmark = pytest.mark.usefixtures("monday_morning")
-
 
 TITLES = ("Accounts of Max", "Accounts of Mona", "Accounts confidential", "Northfield", "Hengyue", "Hengyue of Max")
 
@@ -145,9 +145,27 @@ def test_tells_how_far_a_score_moved_since_the_last_one(make_risk: MakeRisk, cas
     lines = mail.outbox[1].body.splitlines()
     moved, entered = lines.index("MOVED, AND WHY"), lines.index("NEW AMONG THE TOP 50")
     assert lines[moved + 1] == f"* Moving: {before:.0f} → {after:.0f}"
-    assert lines[moved + 2].startswith("  assessed anew, +")
+    assert lines[moved + 2] == "  assessed anew, × 4.3"
     assert [line for line in lines[moved:entered] if "Staying" in line] == []
     assert lines[entered + 1].startswith("* Arriving")
+
+
+def test_the_html_carries_no_inline_style_and_nothing_from_outside(
+    landscape: dict[str, Risk], cast: SimpleNamespace
+) -> None:
+    risk = landscape["Accounts of Mona"]
+    DriftFlag.objects.create(risk=risk, raised_at=NOW, since=NOW.date(), before=1, after=2, strength=5, from_entry=1)
+    response = Response.objects.create(risk=risk, kind="preventive", title="r")
+    Action.objects.create(response=response, title="Call them", owner=cast.mona, due=NOW.date())
+    subscribe(cast.mona)
+    send()
+    html = mail.outbox[0].alternatives[0].content
+    assert "Call them" in html
+    assert not re.search(r"<[^>]+\s(style|src|background|on\w+)\s*=", html, re.IGNORECASE)
+    assert not re.search(r"<(link|script|img|iframe|object|form)\b|@import|url\(", html, re.IGNORECASE)
+    links = re.findall(r'href="([^"]*)"', html)
+    assert len(links) > 4
+    assert all(link.startswith(f"{settings.SITE_URL}/") for link in links)
 
 
 def test_the_statements_do_not_grow_with_the_risks_it_tells_of(make_risk: MakeRisk, cast: SimpleNamespace) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager
 from types import SimpleNamespace
 from typing import Any
 
@@ -14,27 +13,14 @@ from monitoring import digests
 from monitoring.digests import queue_due_digests
 from monitoring.models import Digest
 from riskreg.jobs import actions as jobs
-from riskreg.jobs.actions import Claim
 from riskreg.mail.models import LocalMessage
 from risks.models import Risk
 from tests.conftest import assess
-from tests.monitoring.sending import send, subscribe, work
+from tests.monitoring.sending import break_at, send, subscribe, work
 from tests.monitoring.times import DAY, HOUR, MINUTE, NOW
 
 MakeRisk = Callable[..., Risk]
 pytestmark = pytest.mark.usefixtures("monday_morning")
-
-
-def break_at(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
-    """Let the nth transaction of the claim fail, once."""
-    fenced, calls = Claim.fenced, iter(range(1, 1000))
-
-    def breaking(self: Claim, *args: Any, **kwargs: Any) -> AbstractContextManager[None]:
-        if next(calls) == number:
-            raise RuntimeError("killed here")
-        return fenced(self, *args, **kwargs)
-
-    monkeypatch.setattr(Claim, "fenced", breaking)
 
 
 def test_killed_between_sending_and_noting_it_repeats_the_very_same_mail(

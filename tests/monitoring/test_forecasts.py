@@ -14,10 +14,10 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from assessments import simulation
-from crm.models import Customer
+from crm.models import Customer, Target
 from monitoring import curves, portfolio
 from monitoring.forecasts import start_forecast
-from monitoring.models import Forecast, RevenueTarget
+from monitoring.models import Forecast
 from responses.models import Action, Response
 from riskreg.jobs import actions as jobs
 from risks.models import Risk
@@ -115,7 +115,7 @@ def test_an_empty_register_is_nothing_to_simulate(cast: SimpleNamespace) -> None
 
 def test_a_target_brings_its_own_risks_and_period(make_risk: MakeRisk, cast: SimpleNamespace) -> None:
     make_risk("Theirs", levels=(5, 5), team=cast.hengyue, at=AT)
-    target = RevenueTarget.objects.create(
+    target = Target.objects.create(
         name="Half", team=cast.northfield, starts_on=dt.date(2027, 1, 1), ends_on=dt.date(2027, 6, 30), amount=10,
         expected=5,
     )  # fmt: skip

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 from assessments.actions import Judgement, assess_risk
 from crm.actions import customer_named
+from crm.spreadsheets.writing import write_csv, write_xlsx
 from responses.actions import save_response
 from responses.models import Action, Kind, Response
 from riskreg.accounts.models import User
@@ -26,7 +27,6 @@ from riskreg.jobs import bell
 from risks import imports, planning, register
 from risks.actions import capture_risk, close_risk
 from risks.models import Category, ImportBatch, Risk, ScoreEntry, Tag
-from risks.register_files.writing import write_csv, write_xlsx
 from tests.conftest import ledger_unlocked
 
 pytestmark = pytest.mark.django_db

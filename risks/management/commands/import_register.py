@@ -11,12 +11,12 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
+from crm.spreadsheets.unreadable import UnreadableFile
 from riskreg.accounts.models import Team
 from riskreg.jobs import actions as jobs
 from riskreg.jobs.models import Job
 from risks import import_messages, imports, planning, register
 from risks.models import ImportBatch
-from risks.register_files.unreadable import UnreadableFile
 
 
 class Command(BaseCommand):
