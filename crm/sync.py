@@ -1,8 +1,9 @@
 """A synchronisation: what changed in a CRM since the last one, page by page, so that a kill loses and doubles nothing.
 
 Each page is kept in one transaction with the cursor after it. The watermark of an object moves only when its whole
-pass is done, and to the largest time of change seen in the data, never to our own clock; the next pass looks a little
-further back than that, because rows are committed late and clocks differ.
+pass is done: to the largest time of change seen in the data, but not past the moment the pass began, because a row of
+an early page may change while later ones are read. The next pass looks a little further back than that, because rows
+are committed late and clocks differ.
 """
 
 from __future__ import annotations
@@ -39,9 +40,16 @@ OVERLAP = dt.timedelta(minutes=10)
 SWEEP_EVERY = dt.timedelta(days=7)
 TRY_AGAIN = dt.timedelta(hours=1)  # after a limit whose end nobody tells
 _RESTARTS = 3  # of a pass whose cursor expired
+_MOST_VANISHED, _FEW = 0.2, 10
+# What is said of a run besides its failures: a row left out, a value left out, a call that went well in the end.
+_SKIPPED, _UNREAD, _RETRIED = "skipped", "unread", "retried"
 _PROBLEMS = 20  # kept of a run: the first ones and the last
 
 Open = Callable[[Connection], Connector]
+
+
+def _since(point: SyncPoint) -> dt.datetime | None:
+    return point.watermark - OVERLAP if point.watermark is not None else None
 
 
 class Paused(Exception):
@@ -71,7 +79,15 @@ def run(claim: Claim, open_connection: Open) -> dict[str, Any]:
     sync = _begin(connection, claim)
     if sync is None:
         return {"skipped": "another runs"}
-    reader = _Pass(claim, connection, sync, open_connection(connection))
+    connector = open_connection(connection)
+    try:
+        return _work(_Pass(claim, connection, sync, connector))
+    finally:
+        connector.close()
+
+
+def _work(reader: _Pass) -> dict[str, Any]:
+    sync, claim = reader.sync, reader.claim
     try:
         reader.read_all()
     except LimitReached as limit:
@@ -89,7 +105,8 @@ def run(claim: Claim, open_connection: Open) -> dict[str, Any]:
         if claim.job.attempts >= claim.job.max_attempts:
             reader.finish(SyncRun.State.FAILED)
         raise
-    reader.finish(SyncRun.State.PARTLY if sync.problems else SyncRun.State.DONE)
+    serious = any(problem["code"] not in (_UNREAD, _RETRIED) for problem in sync.problems)
+    reader.finish(SyncRun.State.PARTLY if serious else SyncRun.State.DONE)
     return {"run": sync.pk, "state": sync.state, "counts": sync.counts}
 
 
@@ -145,6 +162,7 @@ class _Pass:
     sync: SyncRun
     connector: Connector
     # What this process has added to the run's record, which earlier attempts began.
+    _heard: int = 0  # of the connector's own errors
     _told: dict[str, int] = field(default_factory=lambda: {"calls": 0, "retries": 0, "tokens": 0})
 
     def read_all(self) -> None:
@@ -163,13 +181,11 @@ class _Pass:
             store.recognise_people(self.connection)
 
     def _point(self, kind: str, source: Source) -> SyncPoint:
-        point = SyncPoint.objects.get_or_create(
-            connection=self.connection, kind=kind, source=source.object, defaults={"run": self.sync}
-        )[0]
+        point = SyncPoint.objects.get_or_create(connection=self.connection, kind=kind, source=source.object)[0]
         if self.claim.payload.get("whole") and point.run_id != self.sync.pk:
             point.watermark = None
         if point.run_id != self.sync.pk:
-            point.run, point.cursor, point.seen_until = self.sync, "", None
+            point.run, point.cursor, point.seen_until, point.began_at = self.sync, "", None, self.claim.now()
         return point
 
     def _read(self, kind: str, source: Source, point: SyncPoint) -> None:
@@ -180,27 +196,23 @@ class _Pass:
                     self._keep(kind, source, point, page)
                 break
             except CursorExpired:
-                point.cursor = ""
+                point.cursor, point.began_at = "", self.claim.now()
                 if not left:
                     raise
-        with self.claim.fenced():
-            point.watermark = max(filter(None, (point.watermark, point.seen_until)), default=None)
-            point.cursor = ""
-            point.save()
 
     def _pages(self, source: Source, point: SyncPoint) -> Iterator[Page]:
-        since = point.watermark - OVERLAP if point.watermark is not None else None
         fields = sorted(set(source.fields.values()))
-        return self.connector.pages(source.object, fields=fields, since=since, cursor=point.cursor or None)
+        return self.connector.pages(source.object, fields=fields, since=_since(point), cursor=point.cursor or None)
 
     def _keep(self, kind: str, source: Source, point: SyncPoint, page: Page) -> None:
         about, rows = KINDS[kind], []
         unread: dict[str, str] = {}
+        skipped: dict[str, str] = {}
         for row in page.rows:
             said = mapped(about, source, row, self.connector.value) if not row.gone else None
             values: Mapping[str, Any] = said.values if said is not None else {}
             if said is not None and (lacking := lacks(about, said.values)):
-                unread[row.external_id] = ", ".join(lacking)
+                skipped[row.external_id] = ", ".join(lacking)
                 continue
             if said is not None and said.unread:
                 unread[row.external_id] = "; ".join(f"{name}: {why}" for name, why in said.unread.items())
@@ -216,26 +228,44 @@ class _Pass:
             point.cursor = page.cursor or ""
             point.save()
             self._count(kind, counts)
-            for external_id, why in list(unread.items())[:3]:
-                self._problem(source.object, "unread", f"{external_id}: {why}")
+            for code, told in ((_SKIPPED, skipped), (_UNREAD, unread)):
+                for external_id, why in list(told.items())[:3]:
+                    self._problem(source.object, code, f"{external_id}: {why}")
             self.save()
 
     def _look_for_the_gone(self, kind: str, source: Source, point: SyncPoint) -> None:
         """What the CRM says was deleted, and once a week what is silently missing; then the object is done."""
         now = self.claim.now()
-        since = point.watermark - OVERLAP if point.watermark is not None else None
-        gone = [external_id for ids in self.connector.gone(source.object, since=since) for external_id in ids]
+        gone = [external_id for ids in self.connector.gone(source.object, since=_since(point)) for external_id in ids]
         one_object = len(self.connection.mapping.get(kind, [])) == 1  # others' ids are not in this one's list
         swept = one_object and (point.swept_at is None or now - point.swept_at >= SWEEP_EVERY)
         if swept and point.watermark is not None:
-            there = {external_id for ids in self.connector.ids(source.object) for external_id in ids}
-            gone += store.vanished(self.connection, kind, there)
+            gone += self._vanished(kind, source)
         with self.claim.fenced():
             self._count(kind, store.Counts(gone=store.mark_gone(self.connection, kind, gone, now=now)))
             point.swept_at = now if swept else point.swept_at
+            reached = (
+                [] if point.seen_until is None or point.began_at is None else [min(point.seen_until, point.began_at)]
+            )
+            point.watermark = max([*reached, *filter(None, [point.watermark])], default=None)
+            point.cursor = ""
             point.done_in = self.sync
             point.save()
             self.save()
+
+    def _vanished(self, kind: str, source: Source) -> list[str]:
+        """What is silently missing. Too much at once is rather a right that was taken away, so it is only told."""
+        there = {external_id for ids in self.connector.ids(source.object) for external_id in ids}
+        missing = store.vanished(self.connection, kind, there)
+        if len(missing) > _MOST_VANISHED * (len(there) + len(missing)) and len(missing) > _FEW:
+            self._problem(
+                source.object,
+                "vanished",
+                _("%(many)s records are no longer shown. May the connection still see all? They are kept.")
+                % {"many": len(missing)},
+            )
+            return []
+        return missing
 
     # --- the record -----------------------------------------------------------------------------------
 
@@ -261,6 +291,9 @@ class _Pass:
             spent = getattr(tally, name)
             setattr(self.sync, name, getattr(self.sync, name) + spent - told)
             self._told[name] = spent
+        for error in tally.errors[self._heard :]:
+            self._problem("", _RETRIED, error)
+        self._heard = len(tally.errors)
         if tally.credits_left is not None:
             self.sync.credits_left = tally.credits_left
         self.sync.save()

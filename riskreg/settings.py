@@ -226,6 +226,8 @@ DATA_UPLOAD_MAX_NUMBER_FIELDS = 2_000
 
 # Hosts ("name" or "name:port") that may be called although they are private or on an unusual port (riskreg/outside.py).
 OUTSIDE_ALLOWED_HOSTS = env.words("OUTSIDE_ALLOWED_HOSTS")
+# Addresses of CRMs besides the vendors' own: a fake, for tests and trials. Whoever sets it may point at any machine.
+CRM_OWN_BASES = env.words("CRM_OWN_BASES")
 
 # --- mail ------------------------------------------------------------------------------------------------
 

@@ -107,6 +107,9 @@ class Connector(Protocol):
     def ids(self, source: str) -> Iterator[list[str]]:
         """Ids of all records there are, for the weekly sweep that finds what vanished silently."""
 
+    def close(self) -> None:
+        """Let go of what it holds open."""
+
     def value(self, raw: Any, wanted: Type) -> Any:
         """A raw value as ours, None for none. Raises ValueError for one that cannot be read."""
 

@@ -191,6 +191,9 @@ class FilesConnector:
         file = self._file(source)
         yield [self._row(source, file, row).external_id for row in file.rows]
 
+    def close(self) -> None:
+        """Nothing is held open."""
+
     def value(self, raw: Any, wanted: Type) -> Any:
         """A cell as what it is to be. Raises ValueError with what is wrong."""
         if is_blank(raw):

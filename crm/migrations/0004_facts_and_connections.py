@@ -404,6 +404,7 @@ class Migration(migrations.Migration):
                 ('source', models.CharField(max_length=100)),
                 ('watermark', models.DateTimeField(null=True)),
                 ('seen_until', models.DateTimeField(null=True)),
+                ('began_at', models.DateTimeField(null=True)),
                 ('cursor', models.TextField(blank=True)),
                 ('swept_at', models.DateTimeField(null=True)),
             ],

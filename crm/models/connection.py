@@ -57,6 +57,8 @@ class SyncPoint(models.Model):
     # Largest time of change seen in the data of a whole pass, never our own clock.
     watermark = models.DateTimeField(null=True)
     seen_until = models.DateTimeField(null=True)  # the same of the pass under way
+    # When that pass began: what changes meanwhile, on a page that was read already, is younger.
+    began_at = models.DateTimeField(null=True)
     cursor = models.TextField(blank=True)
     run = models.ForeignKey("crm.SyncRun", on_delete=models.SET_NULL, null=True, related_name="+")  # whose cursor it is
     done_in = models.ForeignKey("crm.SyncRun", on_delete=models.SET_NULL, null=True, related_name="+")

@@ -15,19 +15,20 @@ from tests.faults.harness import (
 )
 
 POISON = ("hang", "crash", "fail", "eat_memory")
-OF_EACH = 2
 ATTEMPTS = 3
 
 
 def work(size: int, *, team: bool) -> tuple[Counts, bool]:
+    of_each = 2 if size >= 600 else 1
+    bad = len(POISON) * of_each
     with stand(team=team, WORKER_MEMORY_MB="512") as made:
         from riskreg.jobs.actions import enqueue_many
         from riskreg.jobs.models import Job
 
-        put_in_rescores(size, risks=(size + len(POISON) * OF_EACH) * RISKS_EACH)
+        put_in_rescores(size, risks=(size + bad) * RISKS_EACH)
         for number, kind in enumerate(POISON):
-            first = size + number * OF_EACH
-            enqueue_many(f"{KINDS}.{kind}", payloads(first, first + OF_EACH))
+            first = size + number * of_each
+            enqueue_many(f"{KINDS}.{kind}", payloads(first, first + of_each))
         poison = Job.objects.exclude(kind=f"{KINDS}.rescore").filter(kind__startswith=KINDS)
         poison.update(max_attempts=ATTEMPTS)
         made.start(made.worker, made.beat)
@@ -42,8 +43,8 @@ def work(size: int, *, team: bool) -> tuple[Counts, bool]:
         memory = Job.objects.filter(kind=f"{KINDS}.eat_memory", error__contains="MemoryError").count()
     ok = (
         (counts["lost"], counts["doubled"], counts["good_done"]) == (0, 0, size)
-        and counts["dead"] == counts["poison_dead"] == len(POISON) * OF_EACH
-        and memory == OF_EACH
+        and counts["dead"] == counts["poison_dead"] == bad
+        and memory == of_each
     )
     return {**counts, "memory_errors": memory}, ok
 

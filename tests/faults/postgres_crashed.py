@@ -1,4 +1,7 @@
-"""Fault 8: PostgreSQL crashes and recovers six times under jobs and readers; the cluster is the script's own."""
+"""Fault 8: PostgreSQL crashes and recovers six times under jobs and readers, twice at a small size.
+
+The cluster is the script's own.
+"""
 
 from __future__ import annotations
 
@@ -6,11 +9,11 @@ from tests.faults.cluster import cluster
 from tests.faults.harness import Counts, progress, put_in_rescores, report, rescored, stand, unfinished
 from tests.faults.visitor import Visitor, administrator
 
-CRASHES = 6
 WEB_THREADS = 2 * 4  # processes and threads of the web server, as the harness starts it
 
 
 def work(size: int) -> tuple[Counts, bool]:
+    crashes = 6 if size >= 600 else 2
     with cluster() as server, stand(team=True, server=server.url) as made:
         put_in_rescores(size)
         visitor, failed = Visitor(made.port, administrator()), 0
@@ -18,8 +21,8 @@ def work(size: int) -> tuple[Counts, bool]:
         for _ in range(WEB_THREADS):
             visitor.read("/jobs/")
         made.start(made.worker, made.beat)
-        for number in range(1, CRASHES + 1):
-            begun = min(size, size * number // (CRASHES + 2))
+        for number in range(1, crashes + 1):
+            begun = min(size, size * number // (crashes + 2))
             made.until(lambda begun=begun: progress()[1] >= begun, what="jobs begun")
             _forget_connection()
             server.crash()
@@ -27,7 +30,7 @@ def work(size: int) -> tuple[Counts, bool]:
         made.until(lambda: not unfinished(), what="all done")
         counts = rescored(size)
         _forget_connection()
-    most = {"crashes": CRASHES, "most_failed_pages_after_a_crash": failed}
+    most = {"crashes": crashes, "most_failed_pages_after_a_crash": failed}
     return {**most, **counts}, counts == {"lost": 0, "doubled": 0, "dead": 0} and failed <= WEB_THREADS
 
 

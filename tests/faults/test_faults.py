@@ -6,7 +6,8 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ pytestmark = [
     pytest.mark.embedded,
     pytest.mark.skipif(sys.platform != "linux", reason="reads /proc, and only Linux ends orphans at once"),
 ]
+SIDE_BY_SIDE = 3
 
 
 def environment(**more: str) -> dict[str, str]:
@@ -29,77 +31,95 @@ def migrate(env: dict[str, str]) -> None:
     subprocess.run([sys.executable, "manage.py", "migrate", "-v0"], cwd=ROOT, env=env, check=True)
 
 
-def told(name: str, *arguments: object, template: str) -> dict[str, Any]:
-    """The script's line; the test fails with it when the script does."""
-    ended = subprocess.run(
-        [sys.executable, "-m", f"tests.faults.{name}", *map(str, arguments)],
+def run(script: str, template: str) -> subprocess.CompletedProcess[str]:
+    name, *arguments = script.split()
+    return subprocess.run(
+        [sys.executable, "-m", f"tests.faults.{name}", *arguments],
         cwd=ROOT, env=environment(**{TEMPLATE: template}), capture_output=True, text=True, timeout=300, check=False,
     )  # fmt: skip
-    lines = ended.stdout.splitlines()
-    assert len(lines) == 1, ended.stdout + ended.stderr[-3000:]
-    line: dict[str, Any] = json.loads(lines[0])
-    assert (ended.returncode, line["ok"]) == (0, True), f"{lines[0]}\n{ended.stderr[-3000:]}"
-    return line
 
 
-@pytest.fixture(scope="module")
-def sqlite(tmp_path_factory: pytest.TempPathFactory) -> str:
-    var = tmp_path_factory.mktemp("var")
-    migrate(environment(RISKREG_VAR=str(var)))
-    return str(var / "riskreg.sqlite3")
+def run_all(request: pytest.FixtureRequest, template: str) -> Iterator[Callable[[str], dict[str, Any]]]:
+    """Start the scripts of the class, some side by side because they mostly wait, and give each one's line when asked.
 
+    The test fails with the line when the script did.
+    """
+    scripts = [item.callspec.params["script"] for item in request.session.items if item.cls is request.cls]
+    with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
+        started = {script: pool.submit(run, script, template) for script in scripts}
 
-@pytest.fixture(scope="module")
-def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    name = f"riskreg_fault_template_{os.getpid()}"
-    administer(SERVER, f"CREATE DATABASE {name}")
-    try:
-        var = str(tmp_path_factory.mktemp("var"))
-        migrate(environment(RISKREG_VAR=var, DATABASE_URL=on_server(SERVER, name), SECRET_KEY="of this test alone"))
-        yield name
-    finally:
-        administer(SERVER, f"DROP DATABASE {name}")
+        def told(script: str) -> dict[str, Any]:
+            ended = started[script].result()
+            lines = ended.stdout.splitlines()
+            assert len(lines) == 1, ended.stdout + ended.stderr[-3000:]
+            line: dict[str, Any] = json.loads(lines[0])
+            assert (ended.returncode, line["ok"]) == (0, True), f"{lines[0]}\n{ended.stderr[-3000:]}"
+            return line
+
+        yield told
+        pool.shutdown(cancel_futures=True)
 
 
 class TestEmbedded:
     """SQLite and the filesystem as bell."""
 
+    @pytest.fixture(scope="class")
+    def told(
+        self, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+    ) -> Iterator[Callable[[str], dict[str, Any]]]:
+        var = tmp_path_factory.mktemp("var")
+        migrate(environment(RISKREG_VAR=str(var)))
+        yield from run_all(request, str(var / "riskreg.sqlite3"))
+
     @pytest.mark.parametrize(
-        ("name", "size"),
+        "script",
         [
-            ("worker_killed", 24),
-            ("pool_child_killed", 24),
-            ("web_killed", 40),
-            ("scheduler_killed", 12),
-            ("supervisor_killed", 40),
-            ("killed_halfway", 60),
-            ("smtp_misbehaves", 9),
-            ("webhook_misbehaves", 2),
-            ("poison_jobs", 12),
-            ("clock_jumps", 8),
-            ("terminated_under_load", 40),
+            "killed_halfway --size 60",
+            "poison_jobs --size 12",
+            "worker_killed --size 24",
+            "pool_child_killed --size 24",
+            "webhook_misbehaves --size 2",
+            "smtp_misbehaves --size 9",
+            "supervisor_killed --size 16",
+            "terminated_under_load --size 16",
+            "web_killed --size 40",
+            "scheduler_killed --size 12",
+            "clock_jumps --size 8",
         ],
     )
-    def test_nothing_is_lost_or_done_twice(self, name: str, size: int, sqlite: str) -> None:
-        assert told(name, "--size", size, template=sqlite)["size"] == size
+    def test_nothing_is_lost_or_done_twice(self, script: str, told: Callable[[str], dict[str, Any]]) -> None:
+        assert told(script)["size"] == int(script.rpartition(" ")[2])
 
 
 @pytest.mark.services
 class TestTeam:
     """PostgreSQL and Redis."""
 
+    @pytest.fixture(scope="class")
+    def told(
+        self, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+    ) -> Iterator[Callable[[str], dict[str, Any]]]:
+        name = f"riskreg_fault_template_{os.getpid()}"
+        administer(SERVER, f"CREATE DATABASE {name}")
+        try:
+            database = {"DATABASE_URL": on_server(SERVER, name), "SECRET_KEY": "of this test alone"}
+            migrate(environment(RISKREG_VAR=str(tmp_path_factory.mktemp("var")), **database))
+            yield from run_all(request, name)
+        finally:
+            administer(SERVER, f"DROP DATABASE {name}")
+
     @pytest.mark.parametrize(
-        ("name", "size", "mode"),
+        "script",
         [
-            ("pool_child_killed", 24, "--team"),
-            ("redis_killed", 24, ""),
-            ("redis_away", 30, ""),
-            ("postgres_crashed", 40, ""),
-            ("under_fire", 10, ""),
+            "postgres_crashed --size 24",
+            "under_fire --size 10",
+            "redis_killed --size 24",
+            "redis_away --size 30",
+            "pool_child_killed --team --size 24",
         ],
     )
-    def test_nothing_is_lost_or_done_twice(self, name: str, size: int, mode: str, postgresql: str) -> None:
-        assert told(name, "--size", size, *filter(None, [mode]), template=postgresql)["size"] == size
+    def test_nothing_is_lost_or_done_twice(self, script: str, told: Callable[[str], dict[str, Any]]) -> None:
+        assert told(script)["size"] == int(script.rpartition(" ")[2])
 
 
 def test_a_script_says_so_when_a_count_is_wrong(tmp_path: Path) -> None:
