@@ -110,6 +110,7 @@ KINDS: dict[str, Kind] = {
                 Field("source"),
                 Field("loss_reason"),
                 Field("competitor", Type.COMPETITOR),
+                Field("changed_by", Type.PERSON),  # who made the last change
             ),
             since="created_at",
         ),
@@ -231,6 +232,8 @@ KINDS: dict[str, Kind] = {
             ),
             since="created_at",
         ),
+        # Set here, not read from a CRM.
+        Kind("target", (Field("amount", Type.MONEY), Field("starts_on", Type.DAY), Field("ends_on", Type.DAY))),
         Kind(
             "privacy_request",
             (_CUSTOMER, Field("opened_on", Type.DAY, required=True), Field("closed_on", Type.DAY), Field("about")),

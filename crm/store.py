@@ -334,6 +334,7 @@ def _take_snapshots(deals: Sequence[Deal], known: Mapping[str, Deal], *, now: dt
                 amount=deal.amount,
                 close_date=deal.close_date,
                 owner_id=deal.owner_id,
+                by_id=deal.changed_by_id,
             )
             for deal in moved
         ],

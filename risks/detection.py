@@ -85,13 +85,13 @@ def evaluate(rule: Rule, setting: RuleSetting, seen: Facts, company: Team) -> li
     if rule.subject == "deal":
         kept &= ~(seen.deals.created[subjects.rows] > seen.today - GRACE_DAYS)
     probable = likelihood(rule, findings)
-    impacts = np.zeros(len(findings), dtype=np.int64) + (rule.fixed_impact or 0)
-    if rule.fixed_impact is None:
-        impacts = np.zeros(len(findings), dtype=np.int64)
+    impacts = np.zeros(len(findings), dtype=np.int64)
+    if rule.basis != "fixed":
         teams = np.array([subjects.team(row) for row in range(len(findings))], dtype=np.int64)
         for team in np.unique(teams).tolist():
             here = teams == team
             impacts[here] = impact(money[here], yardstick(seen, team))
+    impacts[impacts == 0] = rule.fixed_impact or 0
     return [
         Found(
             key=str(findings.keys[row]),

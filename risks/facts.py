@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -122,6 +122,7 @@ _SNAPSHOTS = {
     "amount": _Column("amount", "number"),
     "close_date": _Column("close_date", "day"),
     "owner": _ref("owner", Person),
+    "by": _ref("by", Person),
 }
 _ACTIVITIES = _OF_A_DEAL | {
     "day": _Column("at", "moment"),
@@ -212,7 +213,23 @@ def known(company: Team) -> frozenset[str]:
         said = {field.name: _is_said(model, field.name) for field in KINDS[kind].fields}
         by_hand = _of(model, company).filter(connection=None)
         told |= {f"{kind}.{name}" for name, many in by_hand.aggregate(**said).items() if many}
-    return frozenset(told)
+    if Target.objects.filter(_whose_target(company)).exists():
+        told |= {"target.amount", "target.starts_on", "target.ends_on"}
+    return frozenset(told | _implied(told))
+
+
+def _implied(told: set[str]) -> set[str]:
+    """What follows from what is told: a closed deal closed by its close date, contacts of a deal can be counted."""
+    implied = set()
+    if {"deal.state", "deal.close_date"} <= told:
+        implied.add("deal.closed_on")
+    if "contact.deal" in told:
+        implied.add("deal.contacts")
+    return implied
+
+
+def _whose_target(company: Team) -> Q:
+    return Q(team=None) | Q(team__path__startswith=company.path)
 
 
 def _is_said(model: Any, name: str) -> Count:
@@ -257,6 +274,10 @@ class _Loader:
         people = self._table(Person, tables.People, _PEOPLE)
         customers = self._table(Customer, tables.Customers, _CUSTOMERS)
         competitors = self._table(Competitor, tables.Competitors, {k: _PEOPLE[k] for k in ("ids", "name")})
+        deals, contacts = self._deals(), self._table(Contact, tables.Contacts, _CONTACTS)
+        if len(contacts) and np.isnan(deals.contacts).all():
+            counted = np.bincount(contacts.deal[contacts.deal >= 0], minlength=len(deals)).astype(np.float64)
+            deals = replace(deals, contacts=counted)
         return Facts(
             today=float((self.today - dt.date(1970, 1, 1)).days),
             known=known(self.company),
@@ -264,8 +285,8 @@ class _Loader:
             people=people,
             customers=customers,
             competitors=competitors,
-            deals=self._deals(),
-            contacts=self._table(Contact, tables.Contacts, _CONTACTS),
+            deals=deals,
+            contacts=contacts,
             snapshots=self._snapshots(),
             activities=self._table(Activity, tables.Activities, _ACTIVITIES),
             scores=self._table(SatisfactionScore, tables.Scores, _SCORES),
@@ -323,8 +344,7 @@ class _Loader:
 
     def _targets(self) -> Any:
         """Those of the company's teams; the whole company's count as everybody's."""
-        whose = Q(team=None) | Q(team__path__startswith=self.company.path)
-        columns = self._columns(Target.objects.filter(whose).order_by("pk"), _TARGETS)
+        columns = self._columns(Target.objects.filter(_whose_target(self.company)).order_by("pk"), _TARGETS)
         columns["team"][columns["team"] == self.company.pk] = 0
         return self._made(tables.Targets, columns)
 

@@ -85,6 +85,8 @@ class Deal(Fact):
         verbose_name=_("competitor"),
     )
 
+    changed_by = models.ForeignKey("crm.Person", on_delete=models.SET_NULL, null=True, editable=False, related_name="+")
+
     class Meta(Fact.Meta):
         verbose_name = _("deal")
         verbose_name_plural = _("deals")
@@ -105,6 +107,7 @@ class DealSnapshot(models.Model):
     amount = models.DecimalField(max_digits=20, decimal_places=2, null=True)
     close_date = models.DateField(null=True)
     owner = models.ForeignKey("crm.Person", on_delete=models.SET_NULL, null=True, related_name="+")
+    by = models.ForeignKey("crm.Person", on_delete=models.SET_NULL, null=True, related_name="+")
 
     class Meta:
         verbose_name = _("snapshot of a deal")

@@ -232,7 +232,7 @@ def _busy_days(facts: Facts, settings: Settings) -> tuple[Rows, Rows, Numbers, N
     "L4",
     category="compliance",
     subject="person",
-    needs=("deal.amount", "deal.close_date"),
+    needs=("deal.amount", "deal.close_date", "deal.changed_by"),
     likelihood=2,
     basis="open",
     confidential=True,

@@ -324,7 +324,7 @@ def _per_team(team: Rows, have: Ids, values: Numbers, where: Truths, asked: Ids)
     "P8",
     category="process",
     subject="team",
-    needs=("deal.state", "deal.amount", "deal.close_date", "deal.closed_on"),
+    needs=("target.amount", "deal.state", "deal.amount", "deal.close_date", "deal.closed_on"),
     likelihood=3,
     basis="open",
     parameters=(Parameter("cover", 3, 0.1, 20, "times"), Parameter("severe_cover", 1, 0.1, 20, "times")),

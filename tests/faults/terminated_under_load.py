@@ -26,7 +26,6 @@ def work(size: int) -> tuple[Counts, bool]:
     with stand(team=False) as made:
         from riskreg.jobs.models import Job
 
-        put_in_rescores(size)
         port = free_port()
         serve, admin = made.whole(port), administrator()
         visitors, ended = [Visitor(port, admin) for _ in range(PEOPLE)], Event()
@@ -36,7 +35,9 @@ def work(size: int) -> tuple[Counts, bool]:
         people = [Thread(target=_read_on, args=(visitor, ended)) for visitor in visitors]
         for person in people:
             person.start()
-        made.until(lambda: done() >= size / 4 and visitors[0].answers["ok"], what="a quarter done")
+        made.until(lambda: visitors[0].answers["ok"], what="somebody reading")
+        put_in_rescores(size)
+        made.until(lambda: done() >= size / 4, what="a quarter done")
         made.running.remove(serve)
         assert serve.process
         serve.process.send_signal(signal.SIGTERM)

@@ -20,6 +20,7 @@ pytestmark = [
     pytest.mark.skipif(sys.platform != "linux", reason="reads /proc, and only Linux ends orphans at once"),
 ]
 SIDE_BY_SIDE = 3
+Told = Callable[[str], dict[str, Any]]  # a script's line
 
 
 def environment(**more: str) -> dict[str, str]:
@@ -39,7 +40,7 @@ def run(script: str, template: str) -> subprocess.CompletedProcess[str]:
     )  # fmt: skip
 
 
-def run_all(request: pytest.FixtureRequest, template: str) -> Iterator[Callable[[str], dict[str, Any]]]:
+def run_all(request: pytest.FixtureRequest, template: str) -> Iterator[Told]:
     """Start the scripts of the class, some side by side because they mostly wait, and give each one's line when asked.
 
     The test fails with the line when the script did.
@@ -60,16 +61,27 @@ def run_all(request: pytest.FixtureRequest, template: str) -> Iterator[Callable[
         pool.shutdown(cancel_futures=True)
 
 
+@pytest.fixture(scope="class")
+def embedded(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Told]:
+    var = tmp_path_factory.mktemp("var")
+    migrate(environment(RISKREG_VAR=str(var)))
+    yield from run_all(request, str(var / "riskreg.sqlite3"))
+
+
+@pytest.fixture(scope="class")
+def team(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Told]:
+    name = f"riskreg_fault_template_{os.getpid()}"
+    administer(SERVER, f"CREATE DATABASE {name}")
+    try:
+        database = {"DATABASE_URL": on_server(SERVER, name), "SECRET_KEY": "of this test alone"}
+        migrate(environment(RISKREG_VAR=str(tmp_path_factory.mktemp("var")), **database))
+        yield from run_all(request, name)
+    finally:
+        administer(SERVER, f"DROP DATABASE {name}")
+
+
 class TestEmbedded:
     """SQLite and the filesystem as bell."""
-
-    @pytest.fixture(scope="class")
-    def told(
-        self, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-    ) -> Iterator[Callable[[str], dict[str, Any]]]:
-        var = tmp_path_factory.mktemp("var")
-        migrate(environment(RISKREG_VAR=str(var)))
-        yield from run_all(request, str(var / "riskreg.sqlite3"))
 
     @pytest.mark.parametrize(
         "script",
@@ -80,33 +92,20 @@ class TestEmbedded:
             "pool_child_killed --size 24",
             "webhook_misbehaves --size 2",
             "smtp_misbehaves --size 9",
-            "supervisor_killed --size 16",
-            "terminated_under_load --size 16",
+            "supervisor_killed --size 40",
+            "terminated_under_load --size 40",
             "web_killed --size 40",
             "scheduler_killed --size 12",
             "clock_jumps --size 8",
         ],
     )
-    def test_nothing_is_lost_or_done_twice(self, script: str, told: Callable[[str], dict[str, Any]]) -> None:
-        assert told(script)["size"] == int(script.rpartition(" ")[2])
+    def test_nothing_is_lost_or_done_twice(self, script: str, embedded: Told) -> None:
+        assert embedded(script)["size"] == int(script.rpartition(" ")[2])
 
 
 @pytest.mark.services
 class TestTeam:
     """PostgreSQL and Redis."""
-
-    @pytest.fixture(scope="class")
-    def told(
-        self, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-    ) -> Iterator[Callable[[str], dict[str, Any]]]:
-        name = f"riskreg_fault_template_{os.getpid()}"
-        administer(SERVER, f"CREATE DATABASE {name}")
-        try:
-            database = {"DATABASE_URL": on_server(SERVER, name), "SECRET_KEY": "of this test alone"}
-            migrate(environment(RISKREG_VAR=str(tmp_path_factory.mktemp("var")), **database))
-            yield from run_all(request, name)
-        finally:
-            administer(SERVER, f"DROP DATABASE {name}")
 
     @pytest.mark.parametrize(
         "script",
@@ -118,8 +117,8 @@ class TestTeam:
             "pool_child_killed --team --size 24",
         ],
     )
-    def test_nothing_is_lost_or_done_twice(self, script: str, told: Callable[[str], dict[str, Any]]) -> None:
-        assert told(script)["size"] == int(script.rpartition(" ")[2])
+    def test_nothing_is_lost_or_done_twice(self, script: str, team: Told) -> None:
+        assert team(script)["size"] == int(script.rpartition(" ")[2])
 
 
 def test_a_script_says_so_when_a_count_is_wrong(tmp_path: Path) -> None:

@@ -168,6 +168,11 @@ def test_a_customer_who_was_never_talked_to_did_not_go_quiet_unless_touched_long
     assert silence(talks(31), one(touched=TODAY - 1))[5]["days"] == 31
 
 
+def test_the_usual_silence_is_that_between_talks_of_a_year() -> None:
+    activities = talks(40, 50, 364, 365, 390, 45, two_way=[True, True, True, True, True, False])
+    assert silence(activities)[5]["usual_days"] == median([10, 314])
+
+
 def test_a_talk_on_a_deal_is_one_with_its_customer() -> None:
     deals = Deals.of(1, customer=0, state=OPEN)
     assert silence(talks(40, 2, customer=[0, -1], deal=[-1, 0]), deals=deals) == {}
@@ -423,6 +428,12 @@ def test_where_some_days_are_allowed_more_than_a_fifth_of_the_balance_is_not(lat
         assert (result[5]["likelihood"], result[5]["ratio"]) == (2, pytest.approx(1.05))
 
 
+def test_a_bill_as_late_as_is_allowed_fires_however_small_a_share() -> None:
+    result = owed((15, 1, 0), (-1, 99, 0), from_days=15)[5]
+    assert (result["ratio"], result["likelihood"]) == (1, 2)
+    assert owed((14, 1, 0), (-1, 99, 0), from_days=15) == {}
+
+
 # C6
 
 
@@ -470,6 +481,12 @@ def test_a_worry_with_any_of_the_group_is_one_level_more() -> None:
         result = dependence(amounts, customers, **more)[0]
         assert (result["likelihood"], result["troubled"]) == (3, True)
     assert dependence(amounts, customers, receivables=late, without=["receivable.paid"])[0]["likelihood"] == 2
+
+
+@pytest.mark.parametrize(("amount", "level"), [(115, 2), (116, 3), (249, 3), (250, 4)])
+def test_a_worry_adds_to_what_the_share_says(amount: float, level: int) -> None:
+    late = Receivables.of(1, customer=0, amount=5, paid=0, due=TODAY - 3)
+    assert dependence([amount, *[(1000 - amount) / 18] * 18], receivables=late)[0]["likelihood"] == level
 
 
 # C7
@@ -522,6 +539,11 @@ def test_a_contract_that_starts_when_this_one_ends_is_the_renewal(starts: float,
         2, customer=0, starts=[NAN, TODAY + starts], ends=[TODAY + 50, TODAY + 900], yearly=100, active=True
     )
     assert bool(contracts_of(contracts=contracts)) is fires
+
+
+def test_a_short_contract_is_not_its_own_renewal() -> None:
+    short = Contracts.of(1, customer=0, starts=TODAY - 5, ends=TODAY + 15, yearly=100, active=True)
+    assert set(contracts_of(contracts=short)) == {5}
 
 
 def test_a_contract_that_is_not_active_needs_no_renewal() -> None:

@@ -217,6 +217,19 @@ def test_a_deal_that_was_quoted_counts_once_with_its_latest_quote_unless_it_was_
     assert {key: (row["discount"], row["deals"]) for key, row in result.items()} == {"product:GTX": (0.2, 15)}
 
 
+def test_a_quote_of_today_counts_and_neither_one_to_come_nor_one_without_a_discount() -> None:
+    open_deals = sold(NAN, 15, NAN, state=OPEN)
+    rows = [(0, 0.2), (0, NAN), (-1, 0.9)]
+    quotes = [
+        {"deal": row, "day": TODAY - ago, "discount": discount, "product": "MG"}
+        for row in range(15)
+        for ago, discount in rows
+    ]
+    deals = table(Deals, [*open_deals, *sold(0.1, 15, 100), *sold(0.9, 15, NAN), *sold(0.9, 15, 10, state=LOST)])
+    result = found("M3", facts(deals=deals, quotes=table(Quotes, quotes)))
+    assert {key: (row["discount"], row["deals"]) for key, row in result.items()} == {"product:GTX": (0.2, 15)}
+
+
 def test_quotes_without_a_deal_count_with_their_own_product() -> None:
     rows = [(0.1, 100)] * 15 + [(0.2, 10)] * 15
     quotes = Quotes.of(
