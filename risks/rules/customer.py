@@ -128,6 +128,7 @@ def satisfaction_fell(facts: Facts, settings: Settings) -> Findings:
     category="customer",
     subject="customer",
     needs=("activity.at", "activity.customer"),
+    or_needs=[("customer.last_touched_at",)],
     likelihood=3,
     basis="trailing",
     parameters=(
@@ -351,6 +352,7 @@ def _troubled(facts: Facts) -> Truths:
     category="customer",
     subject="customer",
     needs=("deal.state", "deal.customer", "deal.amount"),
+    or_needs=[("order.customer", "order.amount", "order.ordered_on")],
     likelihood=2,
     basis="trailing",
     parameters=(Parameter("share", 0.10, 0.01, 1, "share"), Parameter("severe_share", 0.25, 0.02, 1, "share")),

@@ -207,6 +207,7 @@ def _discounts(facts: Facts) -> tuple[Days, Numbers, Texts]:
     category="market",
     subject="product",
     needs=("deal.discount", "deal.state", "deal.closed_on"),
+    or_needs=[("quote.discount", "quote.on")],
     likelihood=3,
     basis="trailing",
     parameters=(
@@ -303,6 +304,7 @@ def _regions(facts: Facts, settings: Settings) -> Findings:
     category="market",
     subject="exposure",
     needs=("deal.state", "deal.amount", "deal.customer", "customer.region"),
+    or_needs=[("deal.state", "deal.amount", "deal.currency")],
     likelihood=2,
     basis="open",
     parameters=(

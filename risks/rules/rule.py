@@ -53,7 +53,8 @@ class Rule:
     """One rule of the catalogue.
 
     subject: what its keys are: deal, customer, competitor, person, order, team, or a text such as segment, product,
-    currency, region, everything. needs: what must be mapped, as "deal.close_date". likelihood: its default, 1..5.
+    currency, region, everything. needs: what must be mapped, as "deal.close_date"; or_needs: other sets of facts that
+    do as well. likelihood: its default, 1..5.
     basis: what the money is: open, weighted, trailing, outstanding, or fixed where impact is a level by itself.
     """
 
@@ -67,6 +68,7 @@ class Rule:
     find: Callable[[Facts, Settings], Findings]
     fixed_impact: int | None = None
     confidential: bool = False
+    or_needs: tuple[tuple[str, ...], ...] = ()
 
     def settings(self, given: Mapping[str, float] | None = None) -> dict[str, float]:
         """Its parameters, with what an administrator set. Raises KeyError for a name it does not have."""
@@ -79,6 +81,8 @@ class Rule:
 
     def missing(self, facts: Facts) -> tuple[str, ...]:
         """What it needs and nobody says: not evaluated, if there is any."""
+        if any(facts.known.issuperset(needs) for needs in self.or_needs):
+            return ()
         return tuple(need for need in self.needs if need not in facts.known)
 
 
@@ -96,6 +100,7 @@ def rule(
     parameters: Sequence[Parameter] = (),
     fixed_impact: int | None = None,
     confidential: bool = False,
+    or_needs: Sequence[Sequence[str]] = (),
 ) -> Callable[[Callable[[Facts, Settings], Findings]], Callable[[Facts, Settings], Findings]]:
     """Enter a function in the catalogue."""
 
@@ -113,6 +118,7 @@ def rule(
             find,
             fixed_impact,
             confidential,
+            tuple(tuple(one) for one in or_needs),
         )
         return find
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import fields
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -62,7 +63,7 @@ def test_a_rule_is_what_the_catalogue_knows(code: str) -> None:
 @EVERY_RULE
 def test_what_a_rule_needs_is_something_a_crm_can_say(code: str) -> None:
     assert RULES[code].needs
-    for need in RULES[code].needs:
+    for need in chain(RULES[code].needs, *RULES[code].or_needs):
         kind, _, name = need.partition(".")
         KINDS[kind].field(name)
 
@@ -202,8 +203,10 @@ def test_a_rule_finds_nothing_where_everything_is_unknown(code: str) -> None:
 @EVERY_RULE
 def test_what_a_rule_needs_is_enough_for_it_to_run(code: str) -> None:
     given = random_facts(seed=6, share=0.01)
-    narrow = Facts(**{**vars(given), "known": frozenset(RULES[code].needs)})
-    assert_sound(RULES[code], narrow)
+    for needs in (RULES[code].needs, *RULES[code].or_needs):
+        narrow = Facts(**{**vars(given), "known": frozenset(needs)})
+        assert RULES[code].missing(narrow) == ()
+        assert_sound(RULES[code], narrow)
 
 
 @pytest.mark.parametrize("seed", range(10))
