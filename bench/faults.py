@@ -49,13 +49,18 @@ def run(size: int | None) -> Iterator[Figure]:
             text=True,
             check=False,
         )
-        line = json.loads(out.stdout)
+        # A script that came to no end said nothing.
+        line = json.loads(out.stdout or json.dumps({"fault": name, "size": size or 0, "ok": False}))
         print(out.stdout, end="", file=sys.stderr)
         what, many = line["fault"] + (" (team)" if mode else ""), line["size"]
         for count in NONE_OF:
             if count in line:
                 yield figure(f"{what}: {count}", many, line[count], "", limit=0)
-        if name == "under_fire":
-            for count, part in FEW_OF.items():
+        for count, part in FEW_OF.items():
+            if name == "under_fire" and count in line:
                 yield figure(f"{what}: {count}", many, 100 * part * line[count] / many, "%", limit=1)
+        if "statements" in line:
+            yield figure("statements of a digest", line["risks"], line["statements"], "statements", limit=15)
+            by_risks = line["statements_by_risks"]
+            yield figure("statements of a digest: more for more risks", line["risks"], by_risks, "statements", limit=0)
         yield figure(f"{what}: a count is wrong", many, int(not line["ok"]), "", limit=0)

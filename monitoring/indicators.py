@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from django.db import transaction
 from django.db.models import Exists, OuterRef, Subquery
 
-from crm.models import Measure, Measurement
+from crm import measuring
+from crm.models import Customer, Measure, Measurement
 from monitoring import notices, reviews
 from monitoring.models import ArmedBy, Indicator, LimitAlert, MonitoringSettings, Reading, ReviewReason, Severity, Tie
 from monitoring.notices import Happening
@@ -123,6 +124,9 @@ def untie(*, tie: Tie, now: dt.datetime) -> None:
 
 def take_from_crm(*, now: dt.datetime) -> int:
     """Turn what the CRM reported and no reading says yet into readings; returns how many."""
+    measuring.measure(
+        Customer.objects.filter(pk__in=Indicator.objects.live().filter(from_crm=True).values("customer")), now=now
+    )
     taken = 0
     for measure in Measure.values:  # a handful, whatever the register's size
         listening = Indicator.objects.live().filter(from_crm=True, measure=measure)

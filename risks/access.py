@@ -19,9 +19,10 @@ from numpy.typing import NDArray
 from crm.models import Customer
 from riskreg.accounts import reach
 from riskreg.accounts.models import Membership, Team, User
-from risks.models import ImportBatch, Observation, Risk, SavedView
+from risks.models import ImportBatch, Observation, Risk, SavedView, Suggestion
 from risks.models.observation import ObservationQuerySet
 from risks.models.risk import RiskQuerySet
+from risks.models.suggestion import SuggestionQuerySet
 
 Person = User | AnonymousUser
 Deed = Literal["view", "edit", "delete"]
@@ -146,6 +147,22 @@ def get_own_view(user: Person, pk: int) -> SavedView:
     if found is None:
         raise Http404
     return found
+
+
+def visible_suggestions(user: Person) -> SuggestionQuerySet:
+    """Suggestions of the teams a person works in; confidential ones are for those teams' managers."""
+    teams = reach.of(user)
+    seen: SuggestionQuerySet = Suggestion.objects.filter(team__in=teams.viewer)
+    return seen.filter(Q(confidential=False) | Q(team__in=teams.manager))
+
+
+def get_suggestion(user: Person, pk: int) -> Suggestion:
+    """An open suggestion a person may decide on, or Http404."""
+    found = visible_suggestions(user).waiting().filter(pk=pk, team__in=reach.of(user).member)
+    suggestion = found.select_related("team", "customer", "deal").first()
+    if suggestion is None:
+        raise Http404
+    return suggestion
 
 
 def visible_observations(user: Person) -> ObservationQuerySet:

@@ -17,7 +17,7 @@ from riskreg.accounts.permissions import admin_only
 from riskreg.sealed import seal, unseal
 from riskreg.ui.listing import list_page
 
-_NEW_SECRET = "new_webhook_secret"  # sealed: sessions lie in the database as they are
+_SHOWN_ONCE = "new_webhook_secret"  # sealed: sessions lie in the database as they are
 
 
 @require_safe
@@ -114,7 +114,7 @@ def delete_channel(request: HttpRequest, pk: int) -> HttpResponse:
 
 def _new_secret(request: HttpRequest) -> str | None:
     """The secret of a webhook made a moment ago: shown once."""
-    sealed = request.session.pop(_NEW_SECRET, None)
+    sealed = request.session.pop(_SHOWN_ONCE, None)
     return unseal(sealed) if sealed else None
 
 
@@ -147,7 +147,7 @@ def _webhook_form(request: HttpRequest, webhook: Webhook) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         if is_new:
             form.instance.secret = deliveries.new_secret()
-            request.session[_NEW_SECRET] = seal(form.instance.secret)
+            request.session[_SHOWN_ONCE] = seal(form.instance.secret)
         form.save()
         messages.success(request, _("“%(name)s” is saved.") % {"name": webhook.name})
         return redirect("monitoring:webhooks")

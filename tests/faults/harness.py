@@ -368,8 +368,8 @@ def done() -> int:
 
 
 def until_all_is_done(made: Stand, fault: Callable[[], None], *, size: int, every: float = 2.0) -> int:
-    """Inject a fault each time the workers have been at work for ``every`` seconds, or have done a third of all,
-    until no job is left; at least once. Gives how often. With few jobs the thirds are enough."""
+    """Inject a fault each time the workers have been at work for ``every`` seconds, or have done half of all,
+    until no job is left; at least once. Gives how often. With few jobs the halves are enough."""
     every, times = every if size >= FULL else 10 * every, 0
     while True:
         before = progress()
@@ -379,7 +379,7 @@ def until_all_is_done(made: Stand, fault: Callable[[], None], *, size: int, ever
         begun, deadline = done(), time.monotonic() + every
         made.until(
             lambda begun=begun, deadline=deadline: (
-                done() - begun >= size / 3 or time.monotonic() > deadline or not unfinished()
+                done() - begun >= size / 2 or time.monotonic() > deadline or not unfinished()
             ),
             what="work",
         )

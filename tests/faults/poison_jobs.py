@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tests.faults.harness import (
+    FULL,
     KINDS,
     RISKS_EACH,
     Counts,
@@ -19,7 +20,7 @@ ATTEMPTS = 3
 
 
 def work(size: int, *, team: bool) -> tuple[Counts, bool]:
-    of_each = 2 if size >= 600 else 1
+    of_each = 2 if size >= FULL else 1
     bad = len(POISON) * of_each
     with stand(team=team, WORKER_MEMORY_MB="512") as made:
         from riskreg.jobs.actions import enqueue_many

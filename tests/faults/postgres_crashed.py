@@ -6,14 +6,14 @@ The cluster is the script's own.
 from __future__ import annotations
 
 from tests.faults.cluster import cluster
-from tests.faults.harness import Counts, progress, put_in_rescores, report, rescored, stand, unfinished
+from tests.faults.harness import FULL, Counts, progress, put_in_rescores, report, rescored, stand, unfinished
 from tests.faults.visitor import Visitor, administrator
 
 WEB_THREADS = 2 * 4  # processes and threads of the web server, as the harness starts it
 
 
 def work(size: int) -> tuple[Counts, bool]:
-    crashes = 6 if size >= 600 else 2
+    crashes = 6 if size >= FULL else 2
     with cluster() as server, stand(team=True, server=server.url) as made:
         put_in_rescores(size)
         visitor, failed = Visitor(made.port, administrator()), 0

@@ -19,7 +19,7 @@ from tests.faults.harness import (
 )
 from tests.faults.visitor import Visitor, administrator
 
-PEOPLE = 4
+PEOPLE = 2
 
 
 def work(size: int) -> tuple[Counts, bool]:
