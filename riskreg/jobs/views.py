@@ -26,6 +26,16 @@ TITLES = {
     "send_digests": gettext_lazy("Send the digests that are due"),
     "tidy_jobs": gettext_lazy("Tidy up finished jobs"),
 }
+# What is set off by people and by other jobs.
+OTHER_TITLES = {
+    "assessments.tasks.activate_method": gettext_lazy("Put a version of the method in force"),
+    "assessments.tasks.send_invitation": gettext_lazy("Ask somebody for an opinion"),
+    "crm.tasks.sync": gettext_lazy("Synchronise with a CRM"),
+    "monitoring.tasks.deliver": gettext_lazy("Send a notice"),
+    "monitoring.tasks.run_forecast": gettext_lazy("Simulate a forecast"),
+    "monitoring.tasks.send_digest": gettext_lazy("Send a digest"),
+    "risks.tasks.apply_import": gettext_lazy("Import a register file"),
+}
 
 
 @admin_only
@@ -45,7 +55,7 @@ def operations(request: HttpRequest) -> HttpResponse:
             "work": health.look(timezone.now()),
             "bells": bell.waiting_if_known(),
             "only_given_up": only_given_up,
-            "titles": {recurring.kind: _title(name) for name, recurring in TIMETABLE.items()},
+            "titles": OTHER_TITLES | {recurring.kind: _title(name) for name, recurring in TIMETABLE.items()},
         },
     )
 
