@@ -1064,7 +1064,9 @@ def test_no_list_tells_of_a_risk_one_may_not_see(name: str, persona: str, world:
         # What was typed may stand in its field again.
         typed = {word for word in (*WORDS.values(), *OBSERVATION_WORDS.values()) if word in query}
         text = (
-            text if not typed else re.sub(r'value="[^"]*"|href="\?[^"]*"|hx-get="\?[^"]*"|export/\w+/\?[^"]*', "", text)
+            text
+            if not typed
+            else re.sub(r'value="[^"]*"|href="\?[^"]*"|hx-get="\?[^"]*"|export/\w+/\?[^"]*|views/new/\?[^"]*', "", text)
         )
         if words := leaked(text, persona):
             found[query] = words

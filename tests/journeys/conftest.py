@@ -156,6 +156,8 @@ def _administer(server: str, *statements: str) -> None:
 @pytest.fixture(scope="session")
 def chromium() -> Iterator[Browser]:
     with sync_playwright() as playwright:
+        # The browser keeps an event loop in this process, for which Django would refuse the tests that come after.
+        os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
         path = os.environ.get("CHROMIUM") or "/usr/bin/chromium"
         browser = playwright.chromium.launch(executable_path=path, args=ALWAYS)
         yield browser

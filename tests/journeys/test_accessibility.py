@@ -67,6 +67,7 @@ NO_PAGE = {
     "risks:unlink",
     "risks:dismiss",
     "risks:take_back",
+    "risks:delete_view",
     "risks:import_apply",
     "risks:import_undo",
     "risks:import_discard",
@@ -151,6 +152,11 @@ from crm.models import Customer, Target
 from monitoring.models import Forecast
 print(Forecast.objects.first().pk, Target.objects.first().pk, Customer.objects.first().pk)
 """
+VIEWS = """
+from riskreg.accounts.models import User
+from risks.models import SavedView
+print(SavedView.objects.create(user=User.objects.get(username="admin"), name="Mine", query="owner=me").pk)
+"""
 # Somebody answered and time is up, so the opinions are open.
 OPINIONS = """
 import datetime as dt
@@ -197,6 +203,7 @@ def ids(embedded: Stack) -> dict[str, str]:
     (opinions,) = _last_words(embedded, OPINIONS)
     forecast, target, customer = _last_words(embedded, OUTLOOK)
     flag, indicator, webhook = _last_words(embedded, WATCHED)
+    (view,) = _last_words(embedded, VIEWS)
     return {
         "monitoring:flag": flag,
         "monitoring:indicator": indicator,
@@ -213,6 +220,7 @@ def ids(embedded: Stack) -> dict[str, str]:
         "monitoring:forecast": forecast,
         "monitoring:edit_target": target,
         "risks:edit_customer": customer,
+        "risks:edit_view": view,
         "assessments:method": sound,
         "assessments:edit_method": painted,
         "monitoring:what_if": sound,
